@@ -1,0 +1,22 @@
+#pragma once
+
+// Owns: recordings to results. Total and pure: it cannot fail, only flag.
+
+#include <span>
+#include <vector>
+
+#include "domain/recording.hpp"
+#include "domain/result.hpp"
+
+namespace llem::analysis {
+
+/// Every number shares one window [a, b) and one token set: the served passes of the window.
+domain::TrialResult analyse(const domain::Recording& recording);
+
+/// Over all trials of one configuration. Headline: ratio of sums with a t interval over cycles.
+domain::ConfigurationResult aggregate(const domain::Configuration& configuration,
+                                      std::span<const domain::TrialResult> trials);
+
+domain::Summary summarise(const domain::Plan& plan, std::span<const domain::TrialResult> trials);
+
+}  // namespace llem::analysis

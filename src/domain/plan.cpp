@@ -1,0 +1,51 @@
+#include "domain/plan.hpp"
+
+#include <array>
+
+namespace llem::domain {
+
+using base::field;
+
+const base::Table& Configuration::table() {
+  static constexpr std::array fields{
+      field<&Configuration::hash>("hash", "First 16 hex digits of the content hash",
+                                  {.hashed = false}),
+      field<&Configuration::label>("label", "Factor levels in words", {.hashed = false}),
+      field<&Configuration::model>("model", "As given", {.hashed = false}),
+      field<&Configuration::model_sha256>("model_sha256", "SHA-256 of the model file"),
+      field<&Configuration::model_path>("model_path", "Model file on this machine",
+                                        {.hashed = false}),
+      field<&Configuration::dataset_sha256>("dataset_sha256",
+                                            "SHA-256 of the data set; empty for synthetic prompts"),
+      field<&Configuration::dataset_path>("dataset_path", "Data set on this machine",
+                                          {.hashed = false}),
+      field<&Configuration::workload>("workload", "What is asked of the model"),
+      field<&Configuration::deploy>("deploy", "How the model is deployed"),
+      field<&Configuration::measure>("measure", "How it is measured")};
+  static constexpr base::Table table{"configuration", "One point of the deployment space", fields};
+  return table;
+}
+
+const base::Table& Trial::table() {
+  static constexpr std::array fields{
+      field<&Trial::index>("index", "Number of the trial in the plan", {.min = 0}),
+      field<&Trial::configuration>("configuration", "Which configuration", {.min = 0}),
+      field<&Trial::cycle>("cycle", "Which repetition, from 1", {.min = 1})};
+  static constexpr base::Table table{"trial", "One execution of one configuration", fields};
+  return table;
+}
+
+const base::Table& Plan::table() {
+  static constexpr std::array fields{
+      field<&Plan::schema>("schema", "Name of this document's schema"),
+      field<&Plan::schema_version>("schema_version", "Version of that schema"),
+      field<&Plan::tool_version>("tool_version", "Version of the program that wrote it"),
+      field<&Plan::study_name>("study_name", "Name of the study"),
+      field<&Plan::timeout_s>("timeout_s", "Longest time of one trial", {.unit = "s"}),
+      field<&Plan::configurations>("configurations", "Every configuration once"),
+      field<&Plan::trials>("trials", "Trials in the order they run")};
+  static constexpr base::Table table{"plan", "What a study will do", fields};
+  return table;
+}
+
+}  // namespace llem::domain

@@ -1,0 +1,422 @@
+#pragma once
+
+// Owns: what analyse(recording) says, a block a question. Absent is an empty optional, never 0.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/field.hpp"
+#include "domain/recording.hpp"
+
+namespace llem::domain {
+
+enum class Provenance { measured, derived, estimated };
+std::span<const std::string_view> words(Provenance);
+
+/// A number with its standard uncertainties (k = 1), random and systematic apart.
+struct Value {
+  double value = 0;
+  std::optional<double> u_random;
+  std::optional<double> u_systematic;
+  std::optional<std::string> method;
+  Provenance source = Provenance::derived;
+  static const base::Table& table();
+};
+
+struct IntervalValue {
+  double low = 0;
+  double high = 0;
+  double level = 0.95;
+  std::string method;
+  std::int64_t n = 0;
+  static const base::Table& table();
+};
+
+struct Identity {
+  std::int64_t trial = 0;
+  std::int64_t cycle = 1;
+  std::int64_t attempt = 1;
+  std::string config_hash;
+  std::string engine;
+  std::string engine_version;
+  std::string model;
+  std::string model_sha256;
+  std::string started_utc;
+  std::string tool;
+  static const base::Table& table();
+};
+
+enum class ValidityState { valid, flagged, invalid };
+std::span<const std::string_view> words(ValidityState);
+
+struct ValidityCode {
+  std::string code;
+  std::string severity;
+  std::string evidence;
+  std::string remedy;
+  static const base::Table& table();
+};
+
+struct Validity {
+  ValidityState state = ValidityState::valid;
+  std::vector<ValidityCode> codes;
+  static const base::Table& table();
+};
+
+struct IdlePower {
+  std::string kind;  // bare_idle, loaded_idle, pad
+  double power_w = 0;
+  std::optional<double> u_w;
+  std::optional<double> duration_s;
+  static const base::Table& table();
+};
+
+struct SensorFacts {
+  std::optional<double> update_period_s;
+  std::optional<double> averaging_window_s;
+  std::optional<std::string> source;
+  std::int64_t polls = 0;
+  std::int64_t distinct_readings = 0;
+  static const base::Table& table();
+};
+
+/// Standard uncertainties in joules by cause; absent causes do not apply.
+struct UncertaintyComponents {
+  std::optional<double> edge_j;
+  std::optional<double> alias_j;
+  std::optional<double> gap_j;
+  std::optional<double> time_j;
+  std::optional<double> quantum_j;
+  std::optional<double> gain_j;
+  std::optional<double> offset_j;
+  std::optional<double> estimate_j;
+  static const base::Table& table();
+};
+
+struct CrossCheck {
+  std::string method;
+  double energy_j = 0;
+  double ratio = 0;    // chosen / other
+  std::string status;  // ok, warn, fail
+  static const base::Table& table();
+};
+
+struct ThrottleShares {
+  std::optional<double> power_ratio;
+  std::optional<double> sw_thermal_ratio;
+  std::optional<double> hw_thermal_ratio;
+  std::optional<double> brake_ratio;
+  static const base::Table& table();
+};
+
+struct ScopeEnergy {
+  std::string scope;  // "gpu:<uuid>", "package-0", "dram-0", "module", "node", "host"
+  Scope kind = Scope::host;
+  std::string method;  // counter_padded, counter_interpolated, counter, power_integral, estimate
+  Provenance source = Provenance::measured;
+  Value gross;
+  std::optional<Value> net;       // gross − idle power × window
+  std::optional<IdlePower> idle;  // the one subtracted
+  std::vector<IdlePower> idles;   // every idle state measured
+  std::optional<double> mean_power_w;
+  std::optional<double> peak_power_w;
+  SensorFacts sensor;
+  UncertaintyComponents components;
+  std::optional<CrossCheck> crosscheck;
+  std::optional<ThrottleShares> throttle;
+  std::optional<double> load_j;  // energy of loading the model
+  std::optional<double> warmup_j;
+  static const base::Table& table();
+};
+
+struct Energy {
+  std::vector<ScopeEnergy> scopes;
+  std::string headline_scope;  // "gpu", "cpu_package+dram", "cpu_package", "host_estimate"
+  std::optional<Value> headline_gross_j;  // sum over the headline's scopes
+  std::optional<Value> headline_net_j;
+  std::optional<double> headline_idle_w;
+  std::optional<Value> measured_total_j;  // over disjoint measured scopes
+  std::optional<Value> estimated_total_j;
+  static const base::Table& table();
+};
+
+struct Efficiency {
+  std::optional<Value> gross_j_per_output_token;
+  std::optional<Value> net_j_per_output_token;
+  std::optional<Value> gross_j_per_request;
+  std::optional<Value> gross_j_per_output_byte;
+  std::optional<Value> gross_j_per_total_token;
+  std::optional<double> output_tokens_per_j;
+  std::optional<double> wh_per_1000_requests;
+  std::optional<double> energy_delay_product_js;  // of the window: gross × duration
+  std::optional<double> mean_power_w;
+  std::optional<std::string> scope;  // of every number here
+  static const base::Table& table();
+};
+
+/// Of one set of latencies. A percentile whose 95 % upper limit does not exist at this n stands
+/// without interval.
+struct Distribution {
+  std::int64_t n = 0;
+  double mean = 0;
+  std::optional<double> sd;
+  double min = 0;
+  double max = 0;
+  double median = 0;
+  double p90 = 0;
+  double p95 = 0;
+  double p99 = 0;
+  std::optional<IntervalValue> median_interval;
+  std::optional<IntervalValue> p90_interval;
+  std::optional<IntervalValue> p95_interval;
+  std::optional<IntervalValue> p99_interval;
+  static const base::Table& table();
+};
+
+struct Latency {
+  TokenTime token_time = TokenTime::measured;
+  std::optional<Distribution> service_ttft_s;  // first token − start of its own work
+  std::optional<Distribution> ttft_s;          // first token − submission
+  std::optional<Distribution> queue_s;         // start − submission
+  std::optional<Distribution> itl_s;           // gaps between tokens, pooled over requests
+  std::optional<Distribution> tpot_s;          // per request with two tokens or more
+  std::optional<Distribution> e2e_s;
+  static const base::Table& table();
+};
+
+struct Throughput {
+  double window_s = 0;
+  std::int64_t passes = 0;
+  std::int64_t requests = 0;
+  std::int64_t failed_requests = 0;
+  std::int64_t output_tokens = 0;
+  std::int64_t input_tokens = 0;
+  double output_tokens_per_s = 0;
+  double total_tokens_per_s = 0;
+  double requests_per_s = 0;
+  std::optional<double> mean_batch;  // sequences per step, time-weighted
+  std::optional<double> median_batch;
+  static const base::Table& table();
+};
+
+struct LengthSummary {
+  std::int64_t n = 0;
+  double mean = 0;
+  std::optional<double> sd;
+  double min = 0;
+  double p5 = 0;
+  double median = 0;
+  double p95 = 0;
+  double max = 0;
+  double histogram_low = 0;
+  double histogram_width = 0;
+  std::vector<std::int64_t> histogram_counts;
+  static const base::Table& table();
+};
+
+struct Lengths {
+  LengthSummary input_tokens;
+  LengthSummary output_tokens;
+  std::int64_t cached_tokens = 0;
+  static const base::Table& table();
+};
+
+/// Time of the phases is measured; their energy is absent with the reason until it can be
+/// identified.
+struct Phases {
+  double prefill_s = 0;  // steps that only prefill
+  double decode_s = 0;   // steps that only decode
+  double mixed_s = 0;
+  double between_steps_s = 0;
+  std::string energy_refused;  // why there is no energy per phase
+  static const base::Table& table();
+};
+
+struct Compute {
+  double flops = 0;  // algorithmic, in the window
+  double prefill_flops = 0;
+  double decode_flops = 0;
+  double flops_per_s = 0;
+  std::optional<double> gflops_per_output_token;
+  std::optional<double> bytes_read_bytes;  // weights and KV cache, over the window's steps
+  std::optional<double> bytes_per_s;
+  std::optional<double> mfu_ratio;
+  std::optional<double> mbu_ratio;
+  std::optional<double> peak_flops_per_s;
+  std::optional<double> peak_bytes_per_s;
+  std::optional<std::string> peak_source;
+  std::string method;
+  std::vector<std::string> assumptions;
+  static const base::Table& table();
+};
+
+struct MemoryFigure {
+  double bytes = 0;
+  std::string source;
+  static const base::Table& table();
+};
+
+struct Memory {
+  std::optional<MemoryFigure> device_after_load_bytes;
+  std::optional<MemoryFigure> device_peak_bytes;
+  std::optional<MemoryFigure> engine_after_load_bytes;
+  std::optional<MemoryFigure> kv_cache_bytes;
+  std::optional<MemoryFigure> compute_buffer_bytes;
+  std::optional<MemoryFigure> weights_bytes;
+  std::optional<MemoryFigure> host_rss_peak_bytes;  // sampled in the window
+  std::optional<MemoryFigure> host_rss_hwm_bytes;   // the process's own high-water mark
+  static const base::Table& table();
+};
+
+struct DeviceThermal {
+  std::string device;
+  std::optional<double> temperature_start_celsius;
+  std::optional<double> temperature_mean_celsius;
+  std::optional<double> temperature_max_celsius;
+  std::optional<double> clock_sm_mean_hz;
+  std::optional<double> clock_sm_min_hz;
+  std::optional<double> power_limit_w;
+  std::optional<ThrottleShares> throttle;
+  static const base::Table& table();
+};
+
+struct Thermal {
+  std::vector<DeviceThermal> devices;
+  static const base::Table& table();
+};
+
+struct WarmupSummary {
+  std::int64_t blocks = 0;
+  double seconds = 0;
+  std::int64_t tokens_discarded = 0;
+  bool steady = false;
+  double cv_ratio = 0;
+  double slope_ratio = 0;
+  static const base::Table& table();
+};
+
+struct HostLoad {
+  std::optional<double> cpu_busy_ratio;  // of the machine, in the window
+  std::optional<double> cpu_steal_ratio;
+  std::optional<double> worker_cpu_s;
+  std::optional<double> worker_share_ratio;  // worker CPU / machine busy CPU
+  std::optional<double> involuntary_switches_per_s;
+  static const base::Table& table();
+};
+
+struct ConfigDifference {
+  std::string name;
+  base::Json declared;
+  base::Json effective;
+  static const base::Table& table();
+};
+
+struct ConfigAccount {
+  base::Json declared;
+  base::Json effective;
+  std::vector<ConfigDifference> differences;
+  static const base::Table& table();
+};
+
+struct Overhead {
+  double requested_hz = 0;
+  double achieved_hz = 0;
+  std::int64_t missed_ticks = 0;
+  double lateness_p99_s = 0;
+  double cpu_s = 0;
+  double core_share_ratio = 0;
+  static const base::Table& table();
+};
+
+struct TrialResult {
+  std::string schema = "result";
+  std::string schema_version = "1.0.0";
+  Identity identity;
+  Validity validity;
+  std::optional<Energy> energy;
+  std::optional<Efficiency> efficiency;
+  std::optional<Latency> latency;
+  std::optional<Throughput> throughput;
+  std::optional<Lengths> lengths;
+  std::optional<Phases> phases;
+  std::optional<Compute> compute;
+  std::optional<Memory> memory;
+  std::optional<Thermal> thermal;
+  std::optional<WarmupSummary> warmup;
+  std::optional<HostLoad> host_load;
+  ConfigAccount configuration;
+  Overhead overhead;
+  static const base::Table& table();
+};
+
+/// One number of a configuration over its cycles.
+struct Aggregate {
+  double value = 0;
+  std::optional<IntervalValue> interval;  // random, over cycles; absent below three
+  std::optional<double> u_systematic;
+  std::optional<double> cv_ratio;  // over cycles
+  std::vector<double> cycles;      // each cycle's own value, in cycle order
+  std::string method;              // ratio_of_sums, mean
+  Provenance source = Provenance::derived;
+  static const base::Table& table();
+};
+
+struct ConfigurationResult {
+  std::string config_hash;
+  std::string label;
+  std::string model;
+  std::string engine;
+  std::string engine_version;
+  std::string file_type;  // of the weights
+  std::int64_t batch_size = 0;
+  std::int64_t requests_per_pass = 0;
+  ValidityState state = ValidityState::invalid;
+  std::vector<std::string> codes;  // of all its trials, each once
+  std::int64_t n_attempted = 0;
+  std::int64_t n_used = 0;  // valid or flagged
+  std::int64_t n_failed = 0;
+  std::string headline_scope;
+  std::optional<Aggregate> gross_j_per_output_token;
+  std::optional<Aggregate> net_j_per_output_token;
+  std::optional<Aggregate> gross_j_per_request;
+  std::optional<Aggregate> mean_power_w;
+  std::optional<Aggregate> idle_power_w;
+  std::optional<Aggregate> output_tokens_per_s;
+  std::optional<Aggregate> requests_per_s;
+  std::optional<Aggregate> service_ttft_median_s;
+  std::optional<Aggregate> service_ttft_p95_s;
+  std::optional<Aggregate> itl_median_s;
+  std::optional<Aggregate> itl_p95_s;
+  std::optional<Aggregate> e2e_median_s;
+  std::optional<Aggregate> flops_per_s;
+  std::optional<Aggregate> mfu_ratio;
+  std::optional<Aggregate> mbu_ratio;
+  static const base::Table& table();
+};
+
+struct TrialRow {
+  std::int64_t trial = 0;
+  std::int64_t cycle = 1;
+  std::int64_t attempt = 1;
+  std::string config_hash;
+  std::string state;  // valid, flagged, invalid
+  std::vector<std::string> codes;
+  std::optional<std::string> message;  // of a failure
+  static const base::Table& table();
+};
+
+struct Summary {
+  std::string schema = "summary";
+  std::string schema_version = "1.0.0";
+  std::string study_name;
+  std::string tool_version;
+  std::vector<ConfigurationResult> configurations;
+  std::vector<TrialRow> trials;
+  static const base::Table& table();
+};
+
+}  // namespace llem::domain

@@ -1,0 +1,172 @@
+#pragma once
+
+// Owns: what a user may write in a study file, as values. Optionals that stay empty are filled by
+// config::resolve.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/field.hpp"
+
+namespace llem::domain {
+
+enum class EngineKind { llamacpp, scripted };
+std::span<const std::string_view> words(EngineKind);
+
+enum class Batching { static_batches, continuous };  // "static", "continuous"
+std::span<const std::string_view> words(Batching);
+
+enum class Attention { automatic, flash, standard };  // "auto", "flash", "standard"
+std::span<const std::string_view> words(Attention);
+
+enum class PromptOrder { file, shuffled, length };
+std::span<const std::string_view> words(PromptOrder);
+
+enum class Switch { automatic, on, off };  // "auto", "on", "off"
+std::span<const std::string_view> words(Switch);
+
+enum class SamplingPreset { greedy, standard, creative, factual };
+std::span<const std::string_view> words(SamplingPreset);
+
+enum class Profile { full, quick };
+std::span<const std::string_view> words(Profile);
+
+/// `name` is a catalogue alias, a path to a GGUF file, or a hub repository (then `file` names the
+/// file in it).
+struct Model {
+  std::string name;
+  std::optional<std::string> file;
+  std::optional<std::string> revision;
+  std::optional<std::string> sha256;
+  static const base::Table& table();
+};
+
+struct LogNormal {
+  double mean = 0;  // tokens
+  double cv = 0;
+  std::optional<std::int64_t> max;
+  static const base::Table& table();
+};
+
+/// Exactly one of these is set after config::resolve. For inputs `max` truncates, `exact` truncates
+/// and skips shorter prompts; for outputs `exact` ignores end of sequence, `max` stops at it.
+struct LengthRule {
+  std::optional<std::int64_t> exact;
+  std::optional<std::int64_t> max;
+  std::optional<std::vector<std::int64_t>> uniform;  // [low, high], both included
+  std::optional<LogNormal> lognormal;
+  static const base::Table& table();
+};
+
+/// `name` is an alias (`aienergyscore`, `synthetic`, `bundled`) or a path to a .jsonl or .txt file.
+struct Dataset {
+  std::string name = "aienergyscore";
+  std::optional<std::string> field;  // which key of a .jsonl object holds the prompt
+  bool repeat = false;               // a data set smaller than one pass may be repeated
+  static const base::Table& table();
+};
+
+struct Sampling {
+  std::optional<SamplingPreset> preset;  // expanded and emptied by config::resolve
+  std::optional<double> temperature;     // 0 = greedy
+  std::optional<double> top_p;
+  std::optional<std::int64_t> top_k;
+  std::optional<double> min_p;
+  std::optional<double> repetition_penalty;
+  std::optional<double> presence_penalty;
+  std::optional<double> frequency_penalty;
+  static const base::Table& table();
+};
+
+struct Workload {
+  Dataset dataset;
+  std::int64_t requests = 100;  // prompts in one pass
+  PromptOrder order = PromptOrder::file;
+  std::int64_t seed = 42;
+  LengthRule input_tokens;   // resolved default: max 512
+  LengthRule output_tokens;  // resolved default: exact 128
+  Switch chat_template = Switch::automatic;
+  Sampling sampling;
+  static const base::Table& table();
+};
+
+struct KvCache {
+  std::string dtype = "auto";  // auto, f32, f16, bf16, q8_0, q5_1, q5_0, q4_1, q4_0, iq4_nl
+  static const base::Table& table();
+};
+
+struct Deploy {
+  EngineKind engine = EngineKind::llamacpp;
+  Batching batching = Batching::continuous;
+  std::int64_t batch_size = 1;                     // sequences decoded together
+  std::optional<std::int64_t> max_batched_tokens;  // n_batch
+  std::optional<std::int64_t> micro_batch_tokens;  // n_ubatch
+  std::optional<std::int64_t>
+      context_length;  // tokens one sequence may hold; resolved from the workload when empty
+  Attention attention = Attention::automatic;
+  KvCache kv_cache;
+  std::optional<std::int64_t> threads;      // resolved: CPUs this process may use
+  std::optional<std::string> cpu_affinity;  // "0-3,8"
+  std::string numa = "disabled";            // disabled, distribute, isolate, numactl
+  std::vector<std::string> devices;  // GPUs by UUID, PCI address or index; empty = all visible
+  std::map<std::string, std::string> env;
+  std::map<std::string, base::Json>
+      llamacpp;  // native arguments, checked against the engine's own list
+  std::map<std::string, base::Json> scripted;  // timeline and faults of the test engine
+  static const base::Table& table();
+};
+
+struct Baseline {
+  std::optional<double> bare_s;    // full 10, quick 2
+  std::optional<double> loaded_s;  // full 10, quick 2
+  static const base::Table& table();
+};
+
+struct Warmup {
+  std::optional<double> min_s;  // full 30, quick 2
+  std::optional<double> max_s;  // full 300, quick 10
+  static const base::Table& table();
+};
+
+struct Window {
+  std::optional<double> min_s;  // full 30, quick 5
+  std::optional<std::int64_t> min_requests;
+  std::optional<double> pad_s;  // idle on both sides: full 2, quick 0.5
+  static const base::Table& table();
+};
+
+struct Measure {
+  Profile profile = Profile::full;
+  std::vector<std::string> meters;  // nvml, rapl, host; empty = every one that works
+  std::optional<double> sample_hz;  // resolved: 50
+  Baseline baseline;
+  Warmup warmup;
+  Window window;
+  std::optional<double> cooldown_s;  // full 5, quick 0.5
+  bool strict = false;               // a flagged trial counts as failed
+  static const base::Table& table();
+};
+
+struct Study {
+  std::int64_t cycles = 5;
+  std::optional<double> timeout_s;  // of one trial; resolved: phases × 5, at least 600
+  static const base::Table& table();
+};
+
+/// A whole study file.
+struct StudyConfig {
+  std::string name;
+  Model model;
+  Workload workload;
+  Deploy deploy;
+  Measure measure;
+  Study study;
+  static const base::Table& table();
+};
+
+}  // namespace llem::domain

@@ -1,0 +1,91 @@
+#pragma once
+
+// Owns: the layout of a run directory, its lock, its manifest and its documents.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/json.hpp"
+#include "domain/plan.hpp"
+#include "domain/recording.hpp"
+#include "domain/result.hpp"
+#include "sys/file.hpp"
+
+namespace llem::store {
+
+using sys::Path;
+
+enum class TrialState { planned, started, recorded, done, failed, interrupted };
+std::span<const std::string_view> words(TrialState);
+
+struct ManifestLine {
+  std::int64_t v = 1;
+  std::string t;       // UTC
+  std::string owner;
+  std::int64_t trial = 0;
+  std::int64_t attempt = 1;
+  TrialState state = TrialState::planned;
+  std::optional<std::string> reason;
+  static const base::Table& table();
+};
+
+/// One line of the manifest from text: strict but for a torn last line, which fold_manifest drops.
+Expected<ManifestLine> parse_manifest_line(std::string_view line);
+
+struct TrialStatus {
+  TrialState state = TrialState::planned;
+  std::int64_t attempt = 0;  // latest
+  std::optional<std::string> reason;
+};
+
+/// State of each trial after folding all owners' lines in time order; trials without a line are absent.
+std::map<std::int64_t, TrialStatus> fold_manifest(std::span<const ManifestLine> lines);
+
+class RunDirectory {
+ public:
+  /// Makes `<root>/<study>-<UTC>-<hash8>` (a number is appended when that exists), with study text and plan, locked.
+  static Expected<RunDirectory> create(const Path& root, const domain::Plan& plan,
+                                       std::string_view study_text, std::string_view study_file_name);
+  /// Opens an existing one. With `lock`, refuses while another process owns it, naming that process.
+  enum class Lock { no, yes };
+  static Expected<RunDirectory> open(const Path& path, Lock lock);
+
+  const Path& path() const { return path_; }
+  Expected<domain::Plan> read_plan() const;
+
+  /// `trials/000007-<hash>-c2-a1`
+  Path trial_path(const domain::Trial& trial, std::string_view config_hash, std::int64_t attempt) const;
+  Expected<Path> make_trial_directory(const domain::Trial& trial, std::string_view config_hash,
+                                      std::int64_t attempt) const;
+  /// Every trial directory with a recording.json, in trial and attempt order.
+  Expected<std::vector<Path>> recorded_trials() const;
+
+  Expected<void> append_manifest(std::int64_t trial, std::int64_t attempt, TrialState state,
+                                 std::optional<std::string> reason = {});
+  Expected<std::vector<ManifestLine>> read_manifest() const;
+  Expected<void> append_event(const base::Json& event);
+
+  Expected<void> write_environment(const base::Json& environment) const;
+  Expected<void> write_summary(const domain::Summary& summary) const;
+  /// One row a trial, flat columns.
+  Expected<void> write_results_table(std::span<const domain::TrialResult> results) const;
+
+ private:
+  explicit RunDirectory(Path path) : path_(std::move(path)) {}
+  Path path_;
+  std::string owner_;
+  std::optional<sys::FileLock> lock_;
+  sys::Fd manifest_;
+  sys::Fd events_;
+};
+
+/// recording.json, traces.parquet, timeline.parquet, tokens.parquet, steps.parquet in a trial's directory. Parquet
+/// times are int64 nanoseconds (`t_ns`) of the host's monotonic clock.
+Expected<void> write_recording(const Path& trial, const domain::Recording& recording);
+Expected<domain::Recording> read_recording(const Path& trial);
+Expected<void> write_result(const Path& trial, const domain::TrialResult& result);
+Expected<domain::TrialResult> read_result(const Path& trial);
+
+}  // namespace llem::store
