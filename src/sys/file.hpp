@@ -1,0 +1,66 @@
+#pragma once
+
+// Owns: files as whole values. Errors name the path and the system's reason.
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+#include "sys/fd.hpp"
+
+namespace llem::sys {
+
+using Path = std::filesystem::path;
+
+Expected<std::string> read_file(const Path& path);
+/// Small virtual files (sysfs, procfs): trimmed text, or nothing when it cannot be read.
+std::optional<std::string> read_line(const Path& path);
+/// Writes `<path>.tmp`, fsyncs, renames, fsyncs the directory: readers see the old or the new file,
+/// never a torn one.
+Expected<void> write_file_atomic(const Path& path, std::string_view content);
+/// Appends in one write(2) and fsyncs. For append-only logs.
+Expected<void> append_line(const Fd& file, std::string_view line);
+Expected<Fd> open_append(const Path& path);
+Expected<void> make_directories(const Path& path);
+/// Makes a directory that must not exist yet; false when it does.
+Expected<bool> make_new_directory(const Path& path);
+Expected<std::string> sha256_of_file(const Path& path);
+Expected<std::uint64_t> free_bytes(const Path& path);
+
+/// A directory of its own under $TMPDIR that is removed with everything in it on destruction.
+class TempDir {
+ public:
+  static Expected<TempDir> make(std::string_view prefix);
+  TempDir(TempDir&&) noexcept;
+  TempDir& operator=(TempDir&&) noexcept;
+  ~TempDir();
+
+  const Path& path() const { return path_; }
+
+ private:
+  explicit TempDir(Path path) : path_(std::move(path)) {}
+
+  Path path_;
+};
+
+/// An exclusive advisory lock on a file, held until destruction. The holder's identity is written
+/// into the file.
+class FileLock {
+ public:
+  /// Fails with kind preflight and the present holder's identity when another process holds it.
+  static Expected<FileLock> acquire(const Path& path, std::string_view identity);
+  FileLock(FileLock&&) noexcept = default;
+  FileLock& operator=(FileLock&&) noexcept = default;
+  ~FileLock() = default;
+
+ private:
+  explicit FileLock(Fd fd) : fd_(std::move(fd)) {}
+
+  Fd fd_;
+};
+
+}  // namespace llem::sys

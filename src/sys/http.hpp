@@ -1,0 +1,31 @@
+#pragma once
+
+// Owns: HTTP downloads.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "base/error.hpp"
+#include "base/quantity.hpp"
+#include "sys/file.hpp"
+
+namespace llem::sys {
+
+struct DownloadOptions {
+  std::map<std::string, std::string> headers;
+  Seconds connect_timeout{15};
+  /// Given up when fewer than 1 kB/s arrive for this long.
+  Seconds stall_timeout{30};
+  /// Bytes so far and in all (0 when unknown). Returning false cancels.
+  std::function<bool(std::uint64_t, std::uint64_t)> progress;
+};
+
+/// Fetches to `<path>.part` (continuing an earlier part where the server allows) and renames when
+/// complete. HTTP errors, a full disk and a broken connection are errors that name the address
+/// without its query string.
+Expected<void> download(const std::string& url, const Path& path,
+                        const DownloadOptions& options = {});
+
+}  // namespace llem::sys
