@@ -221,7 +221,7 @@ class Reader {
   }
 
   Outcome read_enumeration(const Slot& slot) {
-    const auto words = slot.field.type->words;
+    const auto words = slot.field.type->words();
     if (slot.tree.kind != Tree::Kind::scalar) {
       return wrong(slot);
     }

@@ -58,7 +58,7 @@ std::string plural(const TypeInfo& type, const FieldRules& rules) {
       return rules.allowed.empty() ? "texts"
                                    : fmt::format("words from {}", fmt::join(rules.allowed, ", "));
     case Kind::enumeration:
-      return fmt::format("words from {}", fmt::join(type.words, ", "));
+      return fmt::format("words from {}", fmt::join(type.words(), ", "));
     case Kind::object:
     case Kind::map:
       return "maps";
@@ -84,12 +84,12 @@ std::string describe(const TypeInfo& type, const FieldRules& rules) {
       return rules.allowed.empty() ? "text" + size_text(rules, "characters")
                                    : one_of(rules.allowed);
     case Kind::enumeration:
-      return one_of(type.words);
+      return one_of(type.words());
     case Kind::object: {
       const Table& table = type.table();
       for (const FieldInfo& field : table.fields) {
         if (field.name == table.shorthand) {
-          return describe_type(field) + " or map";
+          return describe_type(field) + ", or map";
         }
       }
       return "map";
@@ -121,6 +121,12 @@ Json words_json(std::span<const std::string_view> words) {
   return list;
 }
 
+void take_members(Json& into, Json from) {
+  for (auto& [key, value] : from.members()) {
+    into[key] = std::move(value);
+  }
+}
+
 class SchemaMaker {
  public:
   Json make(const Table& root, std::string_view id, std::string_view title) {
@@ -128,9 +134,7 @@ class SchemaMaker {
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema";
     schema["$id"] = id;
     schema["title"] = title;
-    for (auto& [key, value] : of_table(root).members()) {
-      schema[key] = std::move(value);
-    }
+    take_members(schema, of_table(root));
     if (!defs_.members().empty()) {
       schema["$defs"] = std::move(defs_);
     }
@@ -162,9 +166,7 @@ class SchemaMaker {
     Json schema = Json::object();
     schema["description"] = table.description;
     if (short_form.is_null()) {
-      for (auto& [key, value] : object.members()) {
-        schema[key] = std::move(value);
-      }
+      take_members(schema, std::move(object));
     } else {
       schema["anyOf"] = Json::array({std::move(short_form), std::move(object)});
     }
@@ -177,9 +179,7 @@ class SchemaMaker {
     if (!field.rules.unit.empty()) {
       schema["x-unit"] = field.rules.unit;
     }
-    for (auto& [key, value] : of_type(*field.type, field.rules).members()) {
-      schema[key] = std::move(value);
-    }
+    take_members(schema, of_type(*field.type, field.rules));
     return schema;
   }
 
@@ -197,7 +197,7 @@ class SchemaMaker {
         }
         return sized("string", "Length", rules);
       case Kind::enumeration:
-        return Json::object({{"type", "string"}, {"enum", words_json(type.words)}});
+        return Json::object({{"type", "string"}, {"enum", words_json(type.words())}});
       case Kind::object:
         return Json::object({{"$ref", reference(type.table())}});
       case Kind::optional:

@@ -67,9 +67,9 @@ Json write_value(const TypeInfo& type, const void* value, Scope scope) {
       return as<std::string>(value);
     case Kind::enumeration: {
       const int index = type.get_enum(value);
-      LLEM_ASSERT(index >= 0 && static_cast<std::size_t>(index) < type.words.size(),
+      LLEM_ASSERT(index >= 0 && static_cast<std::size_t>(index) < type.words().size(),
                   "an enumeration's values are the indices of its words");
-      return type.words[static_cast<std::size_t>(index)];
+      return type.words()[static_cast<std::size_t>(index)];
     }
     case Kind::object:
       return write_object(type.table(), value, scope);

@@ -102,8 +102,8 @@ class Builder {
     return true;
   }
 
-  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) {
-    return refuse(reason_in(error.what()));
+  bool parse_error(std::size_t read, const std::string&, const nlohmann::detail::exception& error) {
+    return refuse_at(read, reason_in(error.what()));
   }
 
   Json take() { return std::move(root_); }
@@ -158,7 +158,11 @@ class Builder {
   }
 
   bool refuse(std::string_view reason) {
-    const auto read = *furthest_ - begin_;
+    return refuse_at(static_cast<std::size_t>(*furthest_ - begin_), reason);
+  }
+
+  /// The offset named is that of the last byte read, which is the one that was wrong.
+  bool refuse_at(std::size_t read, std::string_view reason) {
     message_ = fmt::format("broken JSON at byte {}: {}", read > 0 ? read - 1 : 0, reason);
     return false;
   }
