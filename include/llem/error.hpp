@@ -9,7 +9,17 @@
 namespace llem {
 
 /// What kind of thing went wrong. The command line maps each kind to an exit code.
-enum class ErrorKind { usage, config, preflight, engine, meter, io, timeout, interrupted, internal };
+enum class ErrorKind {
+  usage,
+  config,
+  preflight,
+  engine,
+  meter,
+  io,
+  timeout,
+  interrupted,
+  internal
+};
 
 /// An error the outside world can cause: what happened, what to do about it, and where.
 /// `context` holds places from the innermost outwards, e.g. "study.yaml:12:3 deploy.batch_szie".

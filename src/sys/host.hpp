@@ -31,6 +31,13 @@ struct HostFacts {
 
 HostFacts read_host_facts(const Path& root = "/");
 
+/// Memory this process may use: the machine's, or its control group's limit when that is lower.
+inline std::int64_t usable_memory_bytes(const HostFacts& facts) {
+  return facts.cgroup_memory_limit_bytes && *facts.cgroup_memory_limit_bytes < facts.memory_bytes
+             ? *facts.cgroup_memory_limit_bytes
+             : facts.memory_bytes;
+}
+
 /// The CPUs of a list as the kernel writes it ("0-3,8"), ascending; nothing when it is not one.
 std::optional<std::vector<int>> parse_cpu_list(std::string_view text);
 

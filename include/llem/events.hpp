@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace llem {
+
+enum class EventKind {
+  fetch_progress,  // text: what; done, total in bytes
+  study_started,   // text: run directory; total: trials
+  trial_started,   // trial, cycle, text: configuration label
+  phase_started,   // trial, phase; expected_s when it is known
+  progress,  // trial, phase, done, total, power_w, tokens_per_s: at most a few a second, never
+             // inside the window
+  trial_finished,  // trial, text: one line of result or the reason of failure; state
+  warning,         // text
+  study_finished,  // text: run directory; state
+};
+
+/// What happens while a study runs: for a progress line, and written to events.jsonl.
+struct Event {
+  EventKind kind = EventKind::progress;
+  std::int64_t trial = 0;  // from 1
+  std::int64_t trials = 0;
+  std::int64_t cycle = 0;
+  std::string phase;
+  std::string text;
+  std::string state;  // valid, flagged, invalid, interrupted
+  double done = 0;
+  double total = 0;
+  std::optional<double> expected_s;
+  std::optional<double> power_w;
+  std::optional<double> tokens_per_s;
+};
+
+using EventSink = std::function<void(const Event&)>;
+
+}  // namespace llem

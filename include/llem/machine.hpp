@@ -1,0 +1,67 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <llem/error.hpp>
+#include <llem/export.hpp>
+
+namespace llem {
+
+/// One line of `llem doctor`.
+struct Check {
+  std::string subject;  // "rapl", "engine llamacpp", …
+  std::string state;    // ok, degraded, missing
+  std::string detail;
+  std::string accuracy;   // what it costs in accuracy; empty when nothing
+  std::string fix;        // the command that fixes it; empty when ok
+  bool required = false;  // a run cannot work without it
+};
+
+/// What this machine can measure, and how well.
+LLEM_API std::vector<Check> doctor();
+
+struct ConfigValue {
+  std::string key;
+  std::string value;
+  std::string origin;  // a file and line, an environment variable, or "default"
+};
+
+/// This user's configuration, every value with its origin.
+LLEM_API Expected<std::vector<ConfigValue>> user_configuration();
+/// The path of the user's configuration file, whether it is there or not.
+LLEM_API std::string user_configuration_path();
+
+struct CatalogueItem {
+  std::string alias;
+  std::string kind;  // model, dataset
+  std::string title;
+  std::string licence;
+  double bytes = 0;
+  bool cached = false;
+};
+
+LLEM_API std::vector<CatalogueItem> catalogue();
+
+/// A commented study file to start from.
+LLEM_API std::string initial_study(const std::string& model, const std::string& engine);
+
+/// Names of the JSON Schemas of every document, and one of them as text.
+LLEM_API std::vector<std::string> schema_names();
+LLEM_API Expected<std::string> schema(const std::string& name);
+
+/// The same as JSON documents.
+LLEM_API std::string checks_json(const std::vector<Check>& checks);
+LLEM_API std::string configuration_json(const std::vector<ConfigValue>& values,
+                                        const std::vector<Check>& checks);
+
+/// An error as the three lines a person reads.
+LLEM_API std::string describe_error(const Error& error);
+/// An error as a JSON document.
+LLEM_API std::string error_json(const Error& error);
+
+/// Where log lines go; `threshold` is error, warning, info or debug.
+LLEM_API void set_log(const std::string& threshold,
+                      void (*sink)(const char* level, const char* line));
+
+}  // namespace llem

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <llem/error.hpp>
+#include <llem/events.hpp>
+#include <llem/export.hpp>
+#include <llem/interrupt.hpp>
+
+namespace llem {
+
+/// One value over the file's: `deploy.batch_size` = "8". `origin` names where it came from in
+/// errors ("--set").
+struct Setting {
+  std::string path;
+  std::string value;
+  std::string origin = "setting";
+};
+
+/// Where a study comes from. Without a file the settings alone make it; `model.name` is then
+/// needed.
+struct StudySource {
+  std::string file;
+  std::vector<Setting> settings;
+};
+
+/// A study that was read and checked, every default written out. Nothing has been fetched or
+/// started.
+class LLEM_API Study {
+ public:
+  static Expected<Study> load(const StudySource& source);
+
+  const std::string& name() const;
+  /// The resolved configuration as a JSON document.
+  std::string json() const;
+
+  struct State;
+
+  const State& state() const { return *state_; }
+
+ private:
+  explicit Study(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+
+  std::shared_ptr<const State> state_;
+};
+
+/// One number over the cycles of a configuration. The interval (95 %) is absent below three cycles.
+struct Metric {
+  double value = 0;
+  std::optional<double> low;
+  std::optional<double> high;
+  std::optional<double> u_systematic;  // k = 1
+  bool estimated = false;              // no sensor gave it
+};
+
+struct ConfigurationSummary {
+  std::string hash;
+  std::string label;
+  std::string state;               // valid, flagged, invalid
+  std::vector<std::string> codes;  // reasons, see docs/methodology/validity.md
+  std::int64_t trials_used = 0;
+  std::int64_t trials_failed = 0;
+  std::optional<Metric> gross_j_per_output_token;
+  std::optional<Metric> net_j_per_output_token;
+  std::optional<Metric> mean_power_w;
+  std::optional<Metric> output_tokens_per_s;
+  std::optional<Metric> service_ttft_median_s;
+  std::optional<Metric> itl_median_s;
+};
+
+struct RunOutcome {
+  std::string directory;
+  bool interrupted = false;
+  std::int64_t trials_failed = 0;  // failed, invalid, or flagged under measure.strict
+  std::int64_t trials_done = 0;
+  std::vector<ConfigurationSummary> configurations;
+  std::string text;  // the result as a terminal shows it
+  std::string json;  // summary.json
+};
+
+struct RunOptions {
+  std::string results_dir;  // empty: the user configuration's, else ./runs
+  Interrupts interrupts;
+  EventSink events = [](const Event&) {};
+  int text_width = 100;
+};
+
+/// What would happen: the plan, with predicted time and memory. Starts nothing, fetches nothing,
+/// writes nothing.
+struct PlanOutcome {
+  std::string text;
+  std::string json;
+};
+
+LLEM_API Expected<PlanOutcome> plan(const Study& study, const RunOptions& options);
+/// Measures. A failed trial is no error: it is counted in the outcome and has its row.
+LLEM_API Expected<RunOutcome> run(const Study& study, const RunOptions& options);
+/// Recomputes every result of a run directory from its recordings.
+LLEM_API Expected<RunOutcome> analyse(const std::string& directory, int text_width = 100);
+
+}  // namespace llem

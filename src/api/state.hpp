@@ -1,0 +1,25 @@
+#pragma once
+
+// Owns: what the public handle hides. Private to this module.
+
+#include <llem/study.hpp>
+
+#include "config/config.hpp"
+
+namespace llem {
+
+struct Study::State {
+  config::LoadedStudy loaded;
+  domain::StudyConfig resolved;
+  std::string text;  // study.yaml of the run directory
+  std::string file_name;
+};
+
+namespace api {
+
+/// The user's configuration file, if there is one, with the environment over it.
+Expected<config::UserConfig> user_config();
+std::string user_config_path();
+
+}  // namespace api
+}  // namespace llem

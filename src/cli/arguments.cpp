@@ -1,0 +1,150 @@
+#include "cli/arguments.hpp"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <fmt/format.h>
+#include <llem/version.hpp>
+
+namespace llem::cli {
+
+namespace {
+
+/// A flag that stands for one value of the study file. Text is quoted, so that nothing in it is
+/// taken for YAML.
+struct ValueFlag {
+  const char* names;
+  const char* path;
+  const char* help;
+  bool text;
+};
+
+constexpr std::array kValueFlags{
+    ValueFlag{"-m,--model", "model.name", "alias, path of a GGUF file or hub repository", true},
+    ValueFlag{"-e,--engine,-b,--backend", "deploy.engine", "engine (llamacpp)", true},
+    ValueFlag{"-d,--dataset", "workload.dataset.name",
+              "aienergyscore, bundled, synthetic or a file", true},
+    ValueFlag{"-n,--requests", "workload.requests", "prompts in one pass", false},
+    ValueFlag{"--batch-size", "deploy.batch_size", "sequences decoded together", false},
+    ValueFlag{"--input-tokens", "workload.input_tokens", "exact prompt length, in tokens", false},
+    ValueFlag{"--output-tokens", "workload.output_tokens", "exact output length, in tokens", false},
+    ValueFlag{"--cycles", "study.cycles", "repetitions, each in a fresh process", false},
+    ValueFlag{"--seed", "workload.seed", "seed of prompts, lengths and sampling", false},
+    ValueFlag{"--devices", "deploy.devices", "GPUs, as in [0, 1] or [GPU-…]", false}};
+
+std::string yaml_text(const std::string& text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      quoted += '\\';
+    }
+    quoted += c;
+  }
+  return quoted + '"';
+}
+
+void add_run(CLI::App& app, Arguments& out) {
+  CLI::App* run = app.add_subcommand("run", "Measure a study file, or one model without a file");
+  run->footer("Example: llem run --model smollm2-135m --batch-size 8 --quick");
+  run->add_option("study", out.source.file, "study file (.yaml, .yml, .json)");
+  for (const ValueFlag& flag : kValueFlags) {
+    run->add_option_function<std::string>(
+        flag.names,
+        [&out, flag](const std::string& value) {
+          const std::string names(flag.names);
+          const auto dashes = names.find("--");
+          out.source.settings.push_back({flag.path, flag.text ? yaml_text(value) : value,
+                                         names.substr(dashes, names.find(',', dashes) - dashes)});
+        },
+        flag.help);
+  }
+  run->add_option_function<std::vector<std::string>>(
+         "--set",
+         [&out](const std::vector<std::string>& pairs) {
+           for (const std::string& pair : pairs) {
+             const auto equals = pair.find('=');
+             if (equals == std::string::npos || equals == 0) {
+               throw CLI::ValidationError("--set",
+                                          "write it as PATH=VALUE, as in "
+                                          "--set deploy.batch_size=8, not `" +
+                                              pair + "`");
+             }
+             out.source.settings.push_back(
+                 {pair.substr(0, equals), pair.substr(equals + 1), "--set"});
+           }
+         },
+         "any value of the study file: PATH=VALUE (repeatable)")
+      ->type_size(1)
+      ->allow_extra_args(false)
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  run->add_option("-o,--output", out.output, "where run directories go (default: runs)");
+  run->add_flag_callback(
+      "--quick", [&out] { out.source.settings.push_back({"measure.profile", "quick", "--quick"}); },
+      "short phases; results are flagged");
+  run->add_flag("--dry-run", out.dry_run, "show what would happen; start and write nothing");
+  run->callback([&out] { out.verb = Verb::run; });
+}
+
+void add_config(CLI::App& app, Arguments& out) {
+  CLI::App* config = app.add_subcommand("config", "What this machine and your configuration offer");
+  config->footer("Example: llem config init -m smollm2-135m > study.yaml");
+  config->require_subcommand(0, 1);
+  config->callback([&out, config] {
+    if (config->get_subcommands().empty()) {
+      out.verb = Verb::config_show;
+    }
+  });
+  config->add_subcommand("show", "every value and where it came from")->callback([&out] {
+    out.verb = Verb::config_show;
+  });
+  CLI::App* init = config->add_subcommand("init", "a commented study file to start from");
+  init->add_option("-m,--model", out.model, "model");
+  init->add_option("-e,--engine", out.engine, "engine");
+  init->callback([&out] { out.verb = Verb::config_init; });
+  CLI::App* schema = config->add_subcommand("schema", "the JSON Schema of a document");
+  schema->add_option("name", out.schema, "which one; without it, the names");
+  schema->callback([&out] { out.verb = Verb::config_schema; });
+  config->add_subcommand("path", "where your configuration file is")->callback([&out] {
+    out.verb = Verb::config_path;
+  });
+}
+
+}  // namespace
+
+Parsed parse(int argc, char** argv) {
+  Parsed parsed;
+  Arguments& out = parsed.arguments;
+  CLI::App app{"llem measures what an LLM deployment choice costs: energy, throughput, latency.",
+               "llem"};
+  app.set_version_flag("--version", fmt::format("llem {}", version()));
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.footer("Example: llem run --model smollm2-135m");
+  app.add_flag("--json", out.json, "one JSON document on standard output");
+  app.add_flag("-q,--quiet", out.quiet, "no progress");
+  app.add_flag("-v,--verbose", out.verbose, "more log lines; twice for all");
+  add_run(app, out);
+  add_config(app, out);
+  CLI::App* doctor =
+      app.add_subcommand("doctor", "Check what this machine can measure, with the fix");
+  doctor->footer("Example: llem doctor");
+  doctor->callback([&out] { out.verb = Verb::doctor; });
+  CLI::App* analyse = app.add_subcommand("analyse", "Recompute results from a run's recordings");
+  analyse->footer("Example: llem analyse runs/quickstart-20261122T140102Z-9f31ab02");
+  analyse->add_option("directory", out.directory, "run directory")->required();
+  analyse->callback([&out] { out.verb = Verb::analyse; });
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    parsed.done = true;
+    app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    parsed.done = true;
+    parsed.exit_code = 2;
+    fmt::print(stderr, "error: {}\n  hint: llem --help, or llem run --help\n", error.what());
+  }
+  return parsed;
+}
+
+}  // namespace llem::cli

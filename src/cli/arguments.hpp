@@ -1,0 +1,39 @@
+#pragma once
+
+// Owns: what the command line can say.
+
+#include <string>
+#include <vector>
+
+#include <llem/study.hpp>
+
+namespace llem::cli {
+
+enum class Verb { run, config_show, config_init, config_schema, config_path, doctor, analyse };
+
+struct Arguments {
+  Verb verb = Verb::run;
+  bool json = false;
+  bool quiet = false;
+  int verbose = 0;
+  // run
+  StudySource source;
+  std::string output;
+  bool dry_run = false;
+  // config init, config schema, analyse
+  std::string model = "smollm2-135m";
+  std::string engine = "llamacpp";
+  std::string schema;
+  std::string directory;
+};
+
+/// Either arguments, or an exit code because everything was said (help, version, a usage error).
+struct Parsed {
+  Arguments arguments;
+  bool done = false;
+  int exit_code = 0;
+};
+
+Parsed parse(int argc, char** argv);
+
+}  // namespace llem::cli

@@ -1,0 +1,36 @@
+#pragma once
+
+// Owns: showing events on standard error: one line that is overwritten on a terminal, else a line
+// per event.
+
+#include <string>
+
+#include <llem/events.hpp>
+
+namespace llem::cli {
+
+class Progress {
+ public:
+  enum class Show { yes, no };
+  explicit Progress(Show show);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  void operator()(const Event& event);
+
+ private:
+  void line(const std::string& text);
+  void status(const std::string& text);
+  void clear();
+
+  bool show_;
+  bool terminal_;
+  bool dirty_ = false;
+  int last_percent_ = -1;
+};
+
+/// Columns of the terminal on `fd`; 100 when it is none.
+int terminal_width(int fd);
+
+}  // namespace llem::cli

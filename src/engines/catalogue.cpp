@@ -1,0 +1,77 @@
+#include "engines/catalogue.hpp"
+
+#include <array>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "engines/llamacpp_arguments.hpp"
+#include "sys/host.hpp"
+#include "sys/self.hpp"
+
+namespace llem::engines {
+
+std::span<const EngineInfo> engines() {
+  using domain::EngineKind;
+  static constexpr std::array kEngines{
+      EngineInfo{EngineKind::llamacpp, "llamacpp", "llem-worker-llamacpp",
+                 "llama.cpp, embedded: GGUF models on CPU and GPU", false},
+      EngineInfo{EngineKind::scripted, "scripted", "llem-worker-scripted",
+                 "plays a timeline and injects failures, for tests", true}};
+  return kEngines;
+}
+
+const EngineInfo& engine(domain::EngineKind kind) {
+  return engines()[static_cast<std::size_t>(kind)];
+}
+
+Expected<sys::Path> find_worker(domain::EngineKind kind) {
+  const std::string program(engine(kind).program);
+  std::vector<sys::Path> places;
+  if (const auto named = sys::environment("LLEM_WORKER_DIR")) {
+    places.emplace_back(*named);
+  } else {
+    const sys::Path here = sys::containing_object().parent_path();
+    places = {here / ".." / "libexec" / "llem", here, here / ".." / "bin",
+              sys::executable_path().parent_path(),
+              sys::executable_path().parent_path() / ".." / "libexec" / "llem"};
+  }
+  for (const sys::Path& place : places) {
+    std::error_code ignored;
+    if (std::filesystem::is_regular_file(place / program, ignored)) {
+      return std::filesystem::canonical(place / program, ignored);
+    }
+  }
+  return failure(ErrorKind::preflight, fmt::format("the worker program `{}` is not there", program),
+                 fmt::format("reinstall llem, or name its folder in LLEM_WORKER_DIR (sought in {})",
+                             places.front().string()),
+                 "worker_not_found");
+}
+
+Expected<void> check_deployment(const domain::Deploy& deploy) {
+  if (deploy.engine != domain::EngineKind::llamacpp) {
+    return {};
+  }
+  std::vector<std::string_view> names;
+  for (const auto& argument : llamacpp_arguments()) {
+    names.push_back(argument.name);
+  }
+  for (const auto& [name, value] : deploy.llamacpp) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) {
+      continue;
+    }
+    const auto near = base::nearest(name, names);
+    Error error{ErrorKind::config,
+                fmt::format("llama.cpp has no argument `{}`", name),
+                {},
+                {},
+                "bad_argument"};
+    error.hint = near ? fmt::format("did you mean `{}`?", *near)
+                      : fmt::format("its arguments: {}", fmt::join(names, ", "));
+    return tl::unexpected(std::move(error).at("deploy.llamacpp." + name));
+  }
+  return {};
+}
+
+}  // namespace llem::engines
