@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""Computes the values that the tests of `stats` compare with, by libraries and methods other than the program's own.
+
+usage: pip install numpy==2.4.6 scipy==1.17.1 && python3 stats_reference.py > stats_reference.json
+"""
+
+import json
+from fractions import Fraction
+
+import numpy as np
+import scipy
+from scipy import optimize, stats
+
+SAMPLES = {
+    "two": [1.0, 3.0],
+    "five": [412.3, 409.8, 415.1, 411.0, 410.2],
+    "ties": [5.0, 5.0, 5.0, 5.0, 9.0],
+    "seven": [0.12, 3.4, -1.5, 2.25, 8.0, 0.0, 1e-3],
+    "offset": [1e9 + 4, 1e9 + 7, 1e9 + 13, 1e9 + 16],
+    "skewed": [float(x) for x in np.random.default_rng(1).lognormal(0, 0.8, 30).round(6)],
+    "many": [float(x) for x in np.random.default_rng(2).normal(100, 15, 150).round(6)],
+}
+
+RATIOS = {
+    "even": ([820.0, 790.5, 811.2, 805.9, 799.3], [2000.0, 1950.0, 1990.0, 1985.0, 1960.0]),
+    "spread": ([410.0, 900.0, 640.0, 1300.0, 505.0], [1000.0, 2300.0, 1500.0, 3100.0, 1350.0]),
+    "uncorrelated": ([5.0, 9.0, 4.0, 8.0, 6.5, 7.0], [10.0, 8.0, 13.0, 6.0, 9.0, 12.0]),
+    "unbounded": ([5.0, 7.0, 6.0, 5.5], [0.1, 30.0, 0.2, 0.1]),
+    "nearly_exact": ([1.0e6, 1.010002e6, 1.019999e6, 9.90001e5], [1000.0, 1010.0, 1020.0, 990.0]),
+    "nearly_exact_spread": ([1.0e6, 1.710002e6, 1.319999e6, 9.90001e5], [1000.0, 1710.0, 1320.0, 990.0]),
+    "three": ([1.0, 1.06, 0.97], [10.0, 10.5, 9.8]),
+}
+
+LINES = {
+    "rising": ([0.0, 1.0, 2.0, 3.0, 5.0], [1.1, 2.9, 5.2, 7.1, 10.8]),
+    "late": ([1e6 + 1, 1e6 + 2, 1e6 + 3, 1e6 + 4], [300.0, 299.0, 301.5, 300.5]),
+}
+
+
+def exact_covariance(x, y):
+    mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
+    return sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / (len(x) - 1)
+
+
+def exact_variance(values):
+    exact = [Fraction(v) for v in values]
+    return float(exact_covariance(exact, exact))
+
+
+def summary(values):
+    low, high = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
+    return {
+        "values": values,
+        "mean": float(sum(Fraction(v) for v in values) / len(values)),
+        "variance": exact_variance(values),
+        "interval": [low, high],
+        "quantiles": [[p, float(np.quantile(values, p))] for p in (0, 0.05, 0.25, 0.5, 0.9, 0.99, 1)],
+        "robust_deviation": float(stats.median_abs_deviation(values, scale="normal")),
+        "fd_bins": len(np.histogram_bin_edges(values, bins="fd")) - 1,
+    }
+
+
+def ratio(numerators, denominators):
+    e, n = np.array(numerators), np.array(denominators)
+    count = len(e)
+    exact_e, exact_n = [Fraction(v) for v in numerators], [Fraction(v) for v in denominators]
+    exact_r = sum(exact_e) / sum(exact_n)
+    # The textbook form in rational numbers: in floating point its large squares cancel.
+    inner = (
+        exact_covariance(exact_e, exact_e)
+        + exact_r**2 * exact_covariance(exact_n, exact_n)
+        - 2 * exact_r * exact_covariance(exact_e, exact_n)
+    )
+    r = float(exact_r)
+    error = float(inner / count) ** 0.5 / n.mean()
+    t = stats.t.ppf(0.975, count - 1)
+    made = {"numerators": numerators, "denominators": denominators, "ratio": r, "standard_error": error}
+    if np.std(n, ddof=1) / n.mean() <= 0.10:
+        return made | {"method": "delta_t", "interval": [r - t * error, r + t * error]}
+    if n.mean() ** 2 <= t * t * np.var(n, ddof=1) / count:
+        return made | {"method": None}
+
+    # Fieller's set by its definition, the ratios that a t test of mean(e - rho n) = 0 does not reject, instead of the
+    # closed roots of its quadratic.
+    def rejects(rho):
+        d = e - rho * n
+        return abs(d.mean()) - t * np.std(d, ddof=1) / np.sqrt(count)
+
+    step = error
+    while rejects(r - step) <= 0 or rejects(r + step) <= 0:
+        step *= 2
+    low = optimize.brentq(rejects, r - step, r, xtol=1e-15, rtol=1e-14)
+    high = optimize.brentq(rejects, r, r + step, xtol=1e-15, rtol=1e-14)
+    return made | {"method": "fieller", "interval": [low, high]}
+
+
+def order_statistics(n, p, level):
+    """Ranks from 1, by running through all of them."""
+    tail = (1 - level) / 2
+    lower = [rank for rank in range(1, n + 1) if stats.binom.cdf(rank - 1, n, p) <= tail]
+    upper = [rank for rank in range(1, n + 1) if stats.binom.cdf(rank - 1, n, p) >= 1 - tail]
+    ranks = [max(lower), min(upper)] if lower and upper else None
+    return {"n": n, "p": p, "level": level, "ranks": ranks}
+
+
+def line(x, y):
+    # Centred x leaves slope and error as they are and saves linregress from its own rounding.
+    centre = float(np.mean(x))
+    fit = stats.linregress([v - centre for v in x], y)
+    return {"x": x, "y": y, "slope": fit.slope, "at_mean_x": fit.intercept, "slope_standard_error": fit.stderr}
+
+
+reference = {
+    "made_by": f"stats_reference.py, numpy {np.__version__}, scipy {scipy.__version__}",
+    "student": [
+        {"p": p, "df": df, "t": float(stats.t.ppf(p, df))}
+        for p in (0.025, 0.5, 0.9, 0.95, 0.975, 0.995)
+        for df in (1, 2, 3, 4, 9, 29, 1000, 2.5)
+    ],
+    "summaries": {name: summary(values) for name, values in SAMPLES.items()},
+    "ratios": {name: ratio(*pair) for name, pair in RATIOS.items()},
+    "order_statistics": [
+        order_statistics(n, p, level)
+        for n, p, level in [
+            (5, 0.5, 0.95), (6, 0.5, 0.95), (20, 0.5, 0.95), (71, 0.95, 0.95), (72, 0.95, 0.95), (100, 0.95, 0.95),
+            (367, 0.99, 0.95), (368, 0.99, 0.95), (1000, 0.99, 0.95), (1000, 0.9, 0.99), (10, 0.05, 0.95),
+            (100, 0.9, 0.9), (3000, 0.5, 0.95),
+        ]
+    ],
+    "lines": {name: line(*points) for name, points in LINES.items()},
+}
+
+
+def lines_of(value, depth):
+    """JSON with one entry a line down to `depth`, so that a change shows as a small difference."""
+    if depth == 0 or not isinstance(value, (dict, list)):
+        return json.dumps(value)
+    if isinstance(value, dict):
+        return "{\n" + ",\n".join(f"{json.dumps(k)}: {lines_of(v, depth - 1)}" for k, v in value.items()) + "\n}"
+    return "[\n" + ",\n".join(lines_of(v, depth - 1) for v in value) + "\n]"
+
+
+print(lines_of(reference, 2))
