@@ -1,0 +1,66 @@
+#include "analysis/analyse.hpp"
+
+#include "analysis/findings.hpp"
+#include "analysis/parts.hpp"
+#include "analysis/window.hpp"
+
+namespace llem::analysis {
+
+namespace {
+
+domain::Identity identity(const domain::Recording& recording) {
+  domain::Identity id;
+  id.trial = recording.trial;
+  id.cycle = recording.cycle;
+  id.attempt = recording.attempt;
+  id.config_hash = recording.configuration.hash;
+  const auto& named = recording.worker.engine;
+  const auto kind = static_cast<std::size_t>(recording.configuration.deploy.engine);
+  id.engine = named.empty() ? std::string(domain::words(domain::EngineKind{})[kind]) : named;
+  id.engine_version = recording.worker.engine_version;
+  id.model = recording.model.name.value_or(recording.configuration.model.name);
+  id.model_sha256 = recording.configuration.model_sha256;
+  id.started_utc = recording.anchor_begin.utc;
+  id.tool = "llem " + recording.tool_version;
+  return id;
+}
+
+void measure_window(domain::TrialResult& result, const domain::Recording& recording,
+                    const Window& window, Findings& findings) {
+  result.energy = energy(recording, window, findings);
+  if (result.energy) {
+    result.efficiency = efficiency(*result.energy, window);
+  }
+  result.latency = latency(*window.serve);
+  result.throughput = throughput(window);
+  result.lengths = lengths(window);
+  result.phases = phases(window);
+  result.compute = compute(recording, window);
+  result.thermal = thermal(recording, window);
+  result.host_load = host_load(recording, window);
+}
+
+}  // namespace
+
+domain::TrialResult analyse(const domain::Recording& recording) {
+  Findings findings;
+  domain::TrialResult result;
+  result.identity = identity(recording);
+  const bool completed = recording.outcome.state == domain::OutcomeState::completed;
+  const auto window = completed ? find_window(recording) : std::nullopt;
+  if (window) {
+    measure_window(result, recording, *window, findings);
+  } else if (completed) {
+    findings.add("timeline_incomplete", "no window was served");
+  }
+  const Window* served_window = window ? &*window : nullptr;
+  result.memory = memory(recording, served_window);
+  result.warmup = warmup(recording);
+  result.configuration = configuration_account(recording);
+  result.overhead = overhead(recording);
+  judge(recording, served_window, result, findings);
+  result.validity = findings.verdict(completed);
+  return result;
+}
+
+}  // namespace llem::analysis

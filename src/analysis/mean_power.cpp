@@ -1,0 +1,124 @@
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "analysis/series.hpp"
+#include "stats/moments.hpp"
+
+namespace llem::analysis {
+
+namespace {
+
+// Readings of an idle device drift and repeat: s/√n of single readings would be far too small.
+constexpr int kBlocks = 8;
+constexpr int kLeastBlocks = 4;
+constexpr double kUpdatesPerBlock = 5;
+constexpr double kLargestCorrelation = 0.9;
+
+double lag_one_correlation(const std::vector<double>& x, double mean) {
+  double product = 0;
+  double square = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    square += (x[i] - mean) * (x[i] - mean);
+    product += i > 0 ? (x[i] - mean) * (x[i - 1] - mean) : 0;
+  }
+  return square > 0 ? std::clamp(product / square, 0.0, kLargestCorrelation) : 0;
+}
+
+/// Standard uncertainty of a mean from means of blocks, with n_eff = k(1 − ρ)/(1 + ρ).
+double block_uncertainty(const std::vector<double>& means) {
+  const auto moments = stats::moments(means);
+  const double rho = lag_one_correlation(means, moments.mean());
+  const double deviation = moments.standard_deviation().value_or(0);
+  return deviation / std::sqrt(static_cast<double>(means.size())) *
+         std::sqrt((1 + rho) / (1 - rho));
+}
+
+template <class BlockMean>
+std::vector<double> block_means(const Span& span, double shortest_s, BlockMean&& mean) {
+  const int count = static_cast<int>(
+      std::min<double>(kBlocks, shortest_s > 0 ? span.seconds() / shortest_s : kBlocks));
+  std::vector<double> means;
+  for (int k = 0; k < count && count >= kLeastBlocks; ++k) {
+    const std::int64_t length = span.end_ns - span.begin_ns;
+    const Span block{span.begin_ns + length * k / count, span.begin_ns + length * (k + 1) / count};
+    if (const auto value = mean(block)) {
+      means.push_back(*value / block.seconds());
+    }
+  }
+  return means;
+}
+
+/// With too few blocks: the two halves as limits of a uniform distribution.
+template <class BlockMean>
+double uncertainty(const Span& span, double shortest_s, BlockMean&& mean) {
+  const auto means = block_means(span, shortest_s, mean);
+  if (means.size() >= kLeastBlocks) {
+    return block_uncertainty(means);
+  }
+  const std::int64_t middle = span.begin_ns + (span.end_ns - span.begin_ns) / 2;
+  const Span first{span.begin_ns, middle};
+  const Span second{middle, span.end_ns};
+  const auto a = mean(first);
+  const auto b = mean(second);
+  return a && b ? std::abs(*a / first.seconds() - *b / second.seconds()) / std::sqrt(12.0) : 0;
+}
+
+}  // namespace
+
+std::optional<double> rough_energy(const CounterSeries& series, const Span& span) {
+  if (broken_within(series, span)) {
+    return std::nullopt;
+  }
+  const auto begin = value_at(series.ticks, span.begin_ns);
+  const auto end = value_at(series.ticks, span.end_ns);
+  return begin && end ? std::optional(*end - *begin) : std::nullopt;
+}
+
+std::optional<double> rough_energy(const GaugeSeries& series, const Span& span) {
+  return integral(series.points, span, 3 * std::max(series.period_s, series.poll_s));
+}
+
+std::optional<PowerMean> mean_power(const CounterSeries& series, const Span& span) {
+  const std::size_t first = first_at_or_after(series.ticks, span.begin_ns);
+  const std::size_t end = end_at_or_before(series.ticks, span.end_ns);
+  if (end < first + 3) {
+    return std::nullopt;
+  }
+  const Tick& a = series.ticks[first];
+  const Tick& b = series.ticks[end - 1];
+  const Span inner{a.t_ns, b.t_ns};
+  if (broken_within(series, inner) || inner.seconds() <= 0) {
+    return std::nullopt;
+  }
+  PowerMean mean;
+  mean.seconds = inner.seconds();
+  mean.watts = (b.value - a.value) / mean.seconds;
+  const double blocks =
+      uncertainty(inner, kUpdatesPerBlock * std::max(series.period_s, series.poll_s),
+                  [&](const Span& s) { return rough_energy(series, s); });
+  const double edges = mean.watts * series.timing_s / (std::sqrt(6.0) * mean.seconds);
+  mean.u_watts = std::hypot(blocks, edges);
+  return mean;
+}
+
+std::optional<PowerMean> mean_power(const GaugeSeries& series, const Span& span) {
+  const std::size_t first = first_at_or_after(series.points, span.begin_ns);
+  const std::size_t end = end_at_or_before(series.points, span.end_ns);
+  if (end < first + 2) {
+    return std::nullopt;
+  }
+  const Span inner{series.points[first].t_ns, series.points[end - 1].t_ns};
+  const auto energy = rough_energy(series, inner);
+  if (!energy || inner.seconds() <= 0) {
+    return std::nullopt;
+  }
+  PowerMean mean;
+  mean.seconds = inner.seconds();
+  mean.watts = *energy / mean.seconds;
+  mean.u_watts = uncertainty(inner, kUpdatesPerBlock * std::max(series.period_s, series.poll_s),
+                             [&](const Span& s) { return rough_energy(series, s); });
+  return mean;
+}
+
+}  // namespace llem::analysis

@@ -1,0 +1,41 @@
+#pragma once
+
+// Owns: one function a block of a result. Each takes the recording and what it needs, and is pure.
+
+#include <optional>
+
+#include "analysis/findings.hpp"
+#include "analysis/window.hpp"
+#include "domain/recording.hpp"
+#include "domain/result.hpp"
+
+namespace llem::analysis {
+
+/// Scopes, headline and totals; absent when nothing covers the window. Sensor troubles go to
+/// `findings`.
+std::optional<domain::Energy> energy(const domain::Recording& recording, const Window& window,
+                                     Findings& findings);
+/// Every number from the same headline energy and the same counts.
+std::optional<domain::Efficiency> efficiency(const domain::Energy& energy, const Window& window);
+
+domain::Latency latency(const domain::Serve& serve);
+domain::Throughput throughput(const Window& window);
+domain::Lengths lengths(const Window& window);
+std::optional<domain::Phases> phases(const Window& window);
+std::optional<domain::Compute> compute(const domain::Recording& recording, const Window& window);
+domain::Memory memory(const domain::Recording& recording, const Window* window);
+std::optional<domain::Thermal> thermal(const domain::Recording& recording, const Window& window);
+std::optional<domain::HostLoad> host_load(const domain::Recording& recording, const Window& window);
+std::optional<domain::WarmupSummary> warmup(const domain::Recording& recording);
+domain::ConfigAccount configuration_account(const domain::Recording& recording);
+domain::Overhead overhead(const domain::Recording& recording);
+
+/// Shares of the span during which a device was throttled, from its counters of seconds.
+std::optional<domain::ThrottleShares> throttle_shares(const domain::Recording& recording,
+                                                      std::string_view device, const Span& span);
+
+/// The codes that follow from a finished result.
+void judge(const domain::Recording& recording, const Window* window,
+           const domain::TrialResult& result, Findings& findings);
+
+}  // namespace llem::analysis

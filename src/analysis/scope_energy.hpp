@@ -1,0 +1,39 @@
+#pragma once
+
+// Owns: the energy of one scope: method choice, idle, net, cross-check.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "analysis/findings.hpp"
+#include "analysis/window.hpp"
+#include "domain/recording.hpp"
+#include "domain/result.hpp"
+
+namespace llem::analysis {
+
+/// The channels by which one scope of one device can be measured, in the recording's order.
+struct ScopeChannels {
+  std::string device;
+  domain::Scope kind = domain::Scope::host;
+  std::vector<const domain::Channel*> counters;
+  std::vector<const domain::Channel*> gauges;  // best first
+};
+
+std::vector<ScopeChannels> scopes_of(const domain::Recording& recording);
+
+/// Absent when no channel covers the window: never 0. Scopes that no total counts raise no codes.
+std::optional<domain::ScopeEnergy> scope_energy(const domain::Recording& recording,
+                                                const ScopeChannels& channels, const Window& window,
+                                                Findings& findings);
+
+/// ±50 % (95 %) from the machine's CPU load, for a machine without a sensor; absent without that
+/// load.
+std::optional<domain::ScopeEnergy> host_estimate(const domain::Recording& recording,
+                                                 const Window& window);
+
+/// Subtracts idle power × window exactly, so that the identity holds on every result.
+domain::Value net_of(const domain::ScopeEnergy& scope, const Window& window);
+
+}  // namespace llem::analysis

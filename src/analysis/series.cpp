@@ -1,0 +1,242 @@
+#include "analysis/series.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "stats/moments.hpp"
+
+namespace llem::analysis {
+
+namespace {
+
+// No device that llem reads takes more: a larger step is a restart of the counter, not a wrap.
+constexpr double kImplausibleWatts = 20e3;
+
+std::int64_t to_nanoseconds(double seconds) {
+  return std::llround(seconds * 1e9);
+}
+
+double median_or(std::vector<double> values, double fallback) {
+  return values.empty() ? fallback : stats::median(std::move(values));
+}
+
+double median_poll(std::span<const domain::TracePoint> trace) {
+  std::vector<double> gaps;
+  gaps.reserve(trace.size());
+  for (std::size_t i = 1; i < trace.size(); ++i) {
+    gaps.push_back(seconds_between(trace[i - 1].t_ns, trace[i].t_ns));
+  }
+  return median_or(std::move(gaps), 0);
+}
+
+/// Median time between changes of value; absent below three changes.
+std::optional<double> median_change(std::span<const domain::TracePoint> trace) {
+  std::vector<double> gaps;
+  std::optional<std::int64_t> last;
+  for (std::size_t i = 1; i < trace.size(); ++i) {
+    if (trace[i].value == trace[i - 1].value) {
+      continue;
+    }
+    if (last) {
+      gaps.push_back(seconds_between(*last, trace[i].t_ns));
+    }
+    last = trace[i].t_ns;
+  }
+  if (gaps.size() < 2) {
+    return std::nullopt;
+  }
+  return stats::median(std::move(gaps));
+}
+
+/// A reading that changed since the poll before was published within the period before it, and
+/// after that poll.
+std::int64_t published(std::int64_t t_ns, double since_poll_s, double period_s) {
+  return t_ns - to_nanoseconds(std::min(since_poll_s, period_s) / 2);
+}
+
+/// The step between two raw readings; absent when the counter ran backwards.
+std::optional<double> unwrapped_step(double step, double seconds,
+                                     const std::optional<double>& wraps_at) {
+  if (step >= 0) {
+    return step;
+  }
+  if (!wraps_at || step + *wraps_at < 0) {
+    return std::nullopt;
+  }
+  const double wrapped = step + *wraps_at;
+  if (wrapped > kImplausibleWatts * std::max(seconds, 1e-3)) {
+    return std::nullopt;
+  }
+  return wrapped;
+}
+
+double interpolate(const Tick& a, const Tick& b, std::int64_t t_ns) {
+  if (b.t_ns == a.t_ns) {
+    return b.value;
+  }
+  const double share = static_cast<double>(t_ns - a.t_ns) / static_cast<double>(b.t_ns - a.t_ns);
+  return a.value + share * (b.value - a.value);
+}
+
+bool covers(std::span<const Tick> points, const Span& span, double hold_s) {
+  if (points.empty() || span.end_ns < span.begin_ns) {
+    return false;
+  }
+  const std::int64_t hold = to_nanoseconds(hold_s);
+  return points.front().t_ns <= span.begin_ns + hold && points.back().t_ns >= span.end_ns - hold;
+}
+
+}  // namespace
+
+std::span<const domain::TracePoint> trace_of(const domain::Recording& recording,
+                                             const domain::Channel& channel) {
+  const auto index = static_cast<std::size_t>(channel.index);
+  if (channel.index < 0 || index >= recording.traces.size()) {
+    return {};
+  }
+  return recording.traces[index];
+}
+
+CounterSeries make_counter(const domain::Recording& recording, const domain::Channel& channel) {
+  const auto trace = trace_of(recording, channel);
+  CounterSeries series;
+  series.poll_s = median_poll(trace);
+  series.period_s = channel.update_period_s.value_or(median_change(trace).value_or(series.poll_s));
+  series.timing_s = std::min(series.period_s, series.poll_s);
+  if (trace.empty()) {
+    return series;
+  }
+  const double unknown_age = series.period_s;
+  series.ticks.push_back({published(trace[0].t_ns, unknown_age, series.period_s), 0});
+  double total = 0;
+  for (std::size_t i = 1; i < trace.size(); ++i) {
+    const double since = seconds_between(trace[i - 1].t_ns, trace[i].t_ns);
+    const double step = trace[i].value - trace[i - 1].value;
+    if (step == 0) {
+      continue;
+    }
+    const auto joules = unwrapped_step(step, since, channel.wraps_at);
+    if (!joules) {
+      series.breaks.push_back(trace[i].t_ns);
+    }
+    total += joules.value_or(0);
+    series.ticks.push_back({published(trace[i].t_ns, since, series.period_s), total});
+  }
+  return series;
+}
+
+GaugeSeries make_gauge(const domain::Recording& recording, const domain::Channel& channel) {
+  const auto trace = trace_of(recording, channel);
+  GaugeSeries series;
+  series.poll_s = median_poll(trace);
+  series.averaging_s = channel.averaging_window_s;
+  const auto period = channel.update_period_s ? channel.update_period_s : median_change(trace);
+  series.period_s = period.value_or(series.poll_s);
+  // A sensor may publish the same value twice: what stands for a whole period is a reading of its
+  // own.
+  const std::int64_t repeat = to_nanoseconds(0.99 * series.period_s);
+  for (std::size_t i = 0; i < trace.size(); ++i) {
+    if (trace[i].value < 0) {
+      continue;
+    }
+    const double since = i > 0 ? seconds_between(trace[i - 1].t_ns, trace[i].t_ns) : 0;
+    const bool changed = series.points.empty() || trace[i].value != series.points.back().value;
+    if (changed) {
+      const double placed_within = channel.update_period_s.value_or(0);
+      series.points.push_back({published(trace[i].t_ns, since, placed_within), trace[i].value});
+    } else if (trace[i].t_ns - series.points.back().t_ns >= repeat) {
+      series.points.push_back({trace[i].t_ns, trace[i].value});
+    }
+  }
+  return series;
+}
+
+std::size_t first_at_or_after(std::span<const Tick> ticks, std::int64_t t_ns) {
+  const auto it = std::lower_bound(ticks.begin(), ticks.end(), t_ns,
+                                   [](const Tick& k, std::int64_t t) { return k.t_ns < t; });
+  return static_cast<std::size_t>(it - ticks.begin());
+}
+
+std::size_t end_at_or_before(std::span<const Tick> ticks, std::int64_t t_ns) {
+  const auto it = std::upper_bound(ticks.begin(), ticks.end(), t_ns,
+                                   [](std::int64_t t, const Tick& k) { return t < k.t_ns; });
+  return static_cast<std::size_t>(it - ticks.begin());
+}
+
+std::optional<double> value_at(std::span<const Tick> ticks, std::int64_t t_ns) {
+  const std::size_t after = first_at_or_after(ticks, t_ns);
+  if (after == ticks.size() || (after == 0 && ticks[0].t_ns != t_ns)) {
+    return std::nullopt;
+  }
+  return after == 0 ? ticks[0].value : interpolate(ticks[after - 1], ticks[after], t_ns);
+}
+
+std::optional<double> integral(std::span<const Tick> points, const Span& span, double hold_s) {
+  if (!covers(points, span, hold_s)) {
+    return std::nullopt;
+  }
+  const auto at = [&](std::int64_t t) {
+    const double outside = t < points.front().t_ns ? points.front().value : points.back().value;
+    return value_at(points, t).value_or(outside);
+  };
+  double sum = 0;
+  Tick last{span.begin_ns, at(span.begin_ns)};
+  for (std::size_t i = first_at_or_after(points, span.begin_ns);
+       i < points.size() && points[i].t_ns < span.end_ns; ++i) {
+    sum += (last.value + points[i].value) / 2 * seconds_between(last.t_ns, points[i].t_ns);
+    last = points[i];
+  }
+  return sum + (last.value + at(span.end_ns)) / 2 * seconds_between(last.t_ns, span.end_ns);
+}
+
+std::optional<double> held_integral(std::span<const Tick> points, const Span& span, double hold_s) {
+  if (!covers(points, span, hold_s)) {
+    return std::nullopt;
+  }
+  const std::size_t next = end_at_or_before(points, span.begin_ns);
+  Tick last{span.begin_ns, points[next > 0 ? next - 1 : 0].value};
+  double sum = 0;
+  for (std::size_t i = next; i < points.size() && points[i].t_ns < span.end_ns; ++i) {
+    sum += last.value * seconds_between(last.t_ns, points[i].t_ns);
+    last = points[i];
+  }
+  return sum + last.value * seconds_between(last.t_ns, span.end_ns);
+}
+
+bool broken_within(const CounterSeries& series, const Span& span) {
+  return std::any_of(series.breaks.begin(), series.breaks.end(),
+                     [&](std::int64_t t) { return t > span.begin_ns && t <= span.end_ns; });
+}
+
+std::optional<double> increase(std::span<const domain::TracePoint> trace, const Span& span) {
+  if (trace.size() < 2) {
+    return std::nullopt;
+  }
+  const std::int64_t begin = std::max(span.begin_ns, trace.front().t_ns);
+  const std::int64_t end = std::min(span.end_ns, trace.back().t_ns);
+  const double covered = seconds_between(begin, end);
+  if (covered <= 0 || covered < span.seconds() / 2) {
+    return std::nullopt;
+  }
+  const auto at = [&](std::int64_t t) {
+    const auto it = std::lower_bound(trace.begin() + 1, trace.end() - 1, t,
+                                     [](const auto& p, std::int64_t x) { return p.t_ns < x; });
+    return interpolate({(it - 1)->t_ns, (it - 1)->value}, {it->t_ns, it->value}, t);
+  };
+  const double change = at(end) - at(begin);
+  if (change < 0) {
+    return std::nullopt;
+  }
+  return change * (span.seconds() / covered);
+}
+
+std::span<const domain::TracePoint> within(std::span<const domain::TracePoint> trace,
+                                           const Span& span) {
+  const auto before = [](const domain::TracePoint& p, std::int64_t t) { return p.t_ns < t; };
+  const auto first = std::lower_bound(trace.begin(), trace.end(), span.begin_ns, before);
+  const auto last = std::lower_bound(first, trace.end(), span.end_ns, before);
+  return {first, last};
+}
+
+}  // namespace llem::analysis

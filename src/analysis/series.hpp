@@ -1,0 +1,80 @@
+#pragma once
+
+// Owns: readings as series that energy can be taken from (docs/methodology/energy.md).
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "analysis/window.hpp"
+#include "domain/recording.hpp"
+
+namespace llem::analysis {
+
+/// The readings of a channel; empty when none were stored.
+std::span<const domain::TracePoint> trace_of(const domain::Recording& recording,
+                                             const domain::Channel& channel);
+
+struct Tick {
+  std::int64_t t_ns = 0;  // best estimate of when the sensor published the value
+  double value = 0;
+};
+
+/// Mean power of a stretch and its standard uncertainty, autocorrelation included.
+struct PowerMean {
+  double watts = 0;
+  double u_watts = 0;
+  double seconds = 0;
+};
+
+/// An energy counter as its updates, unwrapped, in joules since its first reading.
+struct CounterSeries {
+  std::vector<Tick> ticks;
+  std::vector<std::int64_t> breaks;  // times at which it ran backwards
+  double period_s = 0;               // between updates: as known, else the median seen
+  double timing_s = 0;               // width of the interval in which a tick lies
+  double poll_s = 0;                 // median polling interval
+};
+
+/// A power gauge as its change points (a value that stands longer than the period counts again).
+struct GaugeSeries {
+  std::vector<Tick> points;
+  double period_s = 0;
+  double poll_s = 0;
+  std::optional<double> averaging_s;
+};
+
+CounterSeries make_counter(const domain::Recording& recording, const domain::Channel& channel);
+GaugeSeries make_gauge(const domain::Recording& recording, const domain::Channel& channel);
+
+/// First index at or after t, and one past the last index at or before t.
+std::size_t first_at_or_after(std::span<const Tick> ticks, std::int64_t t_ns);
+std::size_t end_at_or_before(std::span<const Tick> ticks, std::int64_t t_ns);
+
+/// Linear between neighbours; absent outside them.
+std::optional<double> value_at(std::span<const Tick> ticks, std::int64_t t_ns);
+/// Trapezoids with interpolated boundaries; outside the points the nearest value holds for at most
+/// `hold_s`.
+std::optional<double> integral(std::span<const Tick> points, const Span& span, double hold_s);
+/// Each value holds until the next one.
+std::optional<double> held_integral(std::span<const Tick> points, const Span& span, double hold_s);
+
+bool broken_within(const CounterSeries& series, const Span& span);
+
+std::optional<PowerMean> mean_power(const CounterSeries& series, const Span& span);
+std::optional<PowerMean> mean_power(const GaugeSeries& series, const Span& span);
+
+/// Energy of a stretch when a rough edge does not matter (loading, warm-up).
+std::optional<double> rough_energy(const CounterSeries& series, const Span& span);
+std::optional<double> rough_energy(const GaugeSeries& series, const Span& span);
+
+/// Increase over a span of a counter of something else (seconds of CPU, of throttling): linear
+/// between readings, and scaled to the span when readings cover at least half of it.
+std::optional<double> increase(std::span<const domain::TracePoint> trace, const Span& span);
+/// Readings within the span.
+std::span<const domain::TracePoint> within(std::span<const domain::TracePoint> trace,
+                                           const Span& span);
+
+}  // namespace llem::analysis
