@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -60,8 +61,7 @@ Expected<CommandOutput> run_command(const CommandLine& command, Seconds timeout)
   errors_of_child.close();
   process.input().close();
 
-  const MonotonicTime deadline =
-      MonotonicTime::clock::now() + std::chrono::duration_cast<MonotonicTime::duration>(timeout);
+  const MonotonicTime deadline = deadline_after(timeout);
   CommandOutput output;
   std::array<Waitable, 3> waiting{Waitable{.fd = process.pidfd().get()},
                                   Waitable{.fd = process.output().get()},

@@ -1,5 +1,6 @@
 #include "sys/http.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -10,6 +11,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 
 #include <curl/curl.h>
 #include <fmt/format.h>
@@ -94,8 +96,7 @@ long response_code(CURL* curl) {
 }
 
 bool restart(Transfer& transfer) {
-  transfer.size = 0;
-  if (::ftruncate(transfer.file.get(), 0) != 0) {
+  if (std::exchange(transfer.size, 0) > 0 && ::ftruncate(transfer.file.get(), 0) != 0) {
     transfer.error = io_failure("write", transfer.part, errno).value();
     return false;
   }

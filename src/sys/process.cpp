@@ -39,10 +39,6 @@ int send_by_pidfd(const Fd& pidfd, int signal) {
   return static_cast<int>(::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0U));
 }
 
-MonotonicTime after(Seconds duration) {
-  return Clock::now() + std::chrono::duration_cast<MonotonicTime::duration>(duration);
-}
-
 /// A descriptor above 2, so that putting another on 0, 1 or 2 in the child cannot close it first.
 Fd above_standard(Fd fd) {
   if (!fd || fd.get() > STDERR_FILENO) {
@@ -382,7 +378,7 @@ std::optional<ExitStatus> Process::poll() {
 Expected<ExitStatus> Process::wait(Seconds limit) {
   if (!status_) {
     std::array<Waitable, 1> waiting{Waitable{.fd = pidfd_.get()}};
-    LLEM_TRY(wait_any(waiting, after(limit)));
+    LLEM_TRY(wait_any(waiting, deadline_after(limit)));
   }
   if (const auto status = poll()) {
     return *status;
@@ -423,16 +419,16 @@ std::vector<pid_t> Process::stop(Seconds grace) {
   // them now.
   look();
   if (grace > Seconds(0)) {
-    const MonotonicTime end = after(grace);
+    const MonotonicTime end = deadline_after(grace);
     signal_group(SIGTERM);
     std::array<Waitable, 1> waiting{Waitable{.fd = pidfd_.get()}};
     static_cast<void>(wait_any(waiting, end));
     auto members = look();
     std::erase_if(members, [&](const ProcessEntry& entry) { return entry.group != pid_; });
-    wait_for_all(open_live(members), std::min(end, after(kOrphanGrace)));
+    wait_for_all(open_live(members), std::min(end, deadline_after(kOrphanGrace)));
   }
   std::vector<pid_t> hunted;
-  const MonotonicTime limit = after(kKillLimit);
+  const MonotonicTime limit = deadline_after(kKillLimit);
   while (true) {
     signal_group(SIGKILL);
     const auto members = look();

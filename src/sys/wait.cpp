@@ -23,6 +23,15 @@ timespec time_left(MonotonicTime deadline) {
 
 }  // namespace
 
+MonotonicTime deadline_after(Seconds duration) {
+  constexpr Seconds kLongest{3e9};  // a century; beyond three of them the clock's type overflows
+  if (!(duration < kLongest)) {
+    return kNever;
+  }
+  return MonotonicTime::clock::now() +
+         std::chrono::duration_cast<MonotonicTime::duration>(std::max(duration, Seconds(0)));
+}
+
 Expected<bool> wait_any(std::span<Waitable> waitables, MonotonicTime deadline) {
   std::vector<pollfd> polled;
   polled.reserve(waitables.size());

@@ -19,4 +19,8 @@ struct Waitable {
 /// passed. EINTR is retried.
 Expected<bool> wait_any(std::span<Waitable> waitables, MonotonicTime deadline);
 
+/// Now and `duration`; MonotonicTime::max(), which wait_any takes for "never", when it is beyond a
+/// human life.
+MonotonicTime deadline_after(Seconds duration);
+
 }  // namespace llem::sys

@@ -100,6 +100,17 @@ TEST(File, reports_a_full_device_by_its_path) {
   EXPECT_EQ(outcome.error().code, "no_space");
 }
 
+TEST(File, keeps_the_old_file_when_the_disk_is_full) {
+  const TempDir folder = a_folder();
+  ASSERT_TRUE(write_file_atomic(folder.path() / "result.json", "old"));
+  std::filesystem::create_symlink("/dev/full", folder.path() / "result.json.tmp");
+  const auto outcome = write_file_atomic(folder.path() / "result.json", "new");
+  ASSERT_FALSE(outcome);
+  EXPECT_TRUE(contains(outcome.error().message, "result.json`: No space left on device"));
+  EXPECT_EQ(read_file(folder.path() / "result.json").value(), "old");
+  EXPECT_EQ(names_in(folder.path()), std::vector<std::string>{"result.json"});
+}
+
 TEST(File, appends_lines_after_what_is_there) {
   const TempDir folder = a_folder();
   const Path path = folder.path() / "events.jsonl";

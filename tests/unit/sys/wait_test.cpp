@@ -58,6 +58,16 @@ TEST(WaitAny, waits_for_room_to_write) {
   EXPECT_TRUE(waitables[0].ready);
 }
 
+TEST(DeadlineAfter, is_never_past_and_takes_the_unbounded_as_never) {
+  const MonotonicTime before = MonotonicTime::clock::now();
+  const MonotonicTime negative = deadline_after(Seconds(-5));
+  EXPECT_GE(negative, before);
+  EXPECT_LE(negative, MonotonicTime::clock::now());
+  EXPECT_GE(deadline_after(Seconds(3600)), before + std::chrono::hours(1));
+  EXPECT_EQ(deadline_after(Seconds(1e300)), MonotonicTime::max());
+  EXPECT_EQ(deadline_after(Seconds::max()), MonotonicTime::max());
+}
+
 TEST(WaitAny, reports_a_closed_descriptor_as_an_error) {
   Pipe pipe = a_pipe();
   std::array<Waitable, 1> waitables{Waitable{.fd = pipe.reading.get()}};
