@@ -133,7 +133,7 @@ def read_integers(path):
     return list(struct.unpack(f"<{len(data) // 8}q", data))
 
 
-def schedule(prompts, outputs, mode="continuous", batch_size=2, **request):
+def schedule(prompts, outputs, mode="continuous", batch_size=1, **request):
     """One pass: prompts as token ids, one output length each."""
     requests = [{"id": f"p0r{i}", "prompt_tokens": prompt, "max_tokens": output, **request}
                 for i, (prompt, output) in enumerate(zip(prompts, outputs))]

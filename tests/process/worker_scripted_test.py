@@ -52,7 +52,7 @@ class Life(unittest.TestCase):
                 before = w.cpu_seconds()
                 w.serve(plan((10,), batch_size=1), max_passes=1)
                 seconds = w.cpu_seconds() - before  # of half a second; the machine may be shared
-                self.assertEqual(busy, seconds > 0.1, f"busy {busy}: {seconds} s")
+                self.assertEqual(busy, seconds > 0.03, f"busy {busy}: {seconds} s")
 
     def test_refuses_another_major_version(self):
         with worker() as w:

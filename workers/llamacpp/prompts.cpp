@@ -101,7 +101,7 @@ Expected<std::vector<TokenList>> made_prompts(const llama_vocab* vocab,
       prompt.tokens.push_back(llama_vocab_bos(vocab));
     }
     while (static_cast<std::int64_t>(prompt.tokens.size()) < length) {
-      prompt.tokens.push_back(ordinary[static_cast<std::size_t>(random.below(ordinary.size()))]);
+      prompt.tokens.push_back(ordinary[random.below(ordinary.size())]);
     }
     prompts.push_back(std::move(prompt));
   }
