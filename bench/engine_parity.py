@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""The embedded engine against llama-bench of the same build: CPU seconds per token for pp512 and tg128.
+
+Both processes load the model, run once outside the count and then REPETITIONS times; what is compared is the CPU time of
+the whole process, so that a shared machine does not decide the result. Pairs alternate in order (AB, BA).
+A ratio above 1 means llama-bench spends more CPU per token than the worker.
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+from ratios import geometric_ratio
+from worker_client import Worker
+
+
+def llama_bench(program, model, threads, prompt, output, repetitions):
+    command = [program, "-m", model, "-t", str(threads), "-p", str(prompt), "-n", str(output), "-r", str(repetitions),
+               "-ngl", "0", "-o", "json"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
+    return usage.ru_utime + usage.ru_stime
+
+
+def embedded(program, model, threads, prompt, output, repetitions):
+    with tempfile.TemporaryDirectory() as folder:
+        deploy = {"engine": "llamacpp", "batching": "static", "batch_size": 1, "threads": threads,
+                  "llamacpp": {"n_gpu_layers": 0, "n_ctx": prompt + output, "n_batch": 2048, "n_ubatch": 512}}
+        worker = Worker(program, model, deploy, folder, prompt + output)
+        # pp: one output token comes with the prompt. tg: a prompt of one token, then as many single-token steps.
+        tokens = worker.tokens(prompt if prompt else 1)
+        worker.serve(tokens, output if output else 1, repetitions + 1)
+        return worker.stop()
+
+
+def main():
+    worker, bench, model, out = sys.argv[1:5]
+    pairs = int(os.environ.get("LLEM_BENCH_PAIRS", "20"))
+    threads = int(os.environ.get("LLEM_BENCH_THREADS", "1"))
+    result = {"threads": threads, "pairs": pairs}
+    for name, prompt, output, repetitions in (("pp512", 512, 0, 4), ("tg128", 0, 128, 4)):
+        theirs, ours = [], []
+        for i in range(pairs):
+            runs = [lambda: theirs.append(llama_bench(bench, model, threads, prompt, output, repetitions)),
+                    lambda: ours.append(embedded(worker, model, threads, prompt, output, repetitions))]
+            for run in runs if i % 2 == 0 else reversed(runs):
+                run()
+        ratio, low, high = geometric_ratio(theirs, ours)
+        result[name] = {"ratio": ratio, "low": low, "high": high, "llama_bench_cpu_s": theirs, "worker_cpu_s": ours}
+        print(f"{name}: {ratio:.4f} [{low:.4f}, {high:.4f}] over {pairs} pairs, {threads} threads")
+    with open(out, "w") as file:
+        json.dump(result, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Formatting, the rules of ARCHITECTURE.md, unused functions, clang-tidy. Every part runs, even after one that failed.
+# usage: tools/lint.sh BUILD_FOLDER TIDY_SECONDS
+#        tools/lint.sh format                     rewrites the sources as `formatting` wants them
+set -uo pipefail
+build=$1
+tidy_seconds=${2:-600}
+failed=()
+
+part() { # name command...
+  local name=$1 started=$SECONDS
+  shift
+  echo "== $name"
+  if "$@"; then echo "== $name: passed ($((SECONDS - started)) s)"; else
+    failed+=("$name")
+    echo "== $name: FAILED ($((SECONDS - started)) s)"
+  fi
+}
+
+# The pinned version, or the newest there is on a distribution without it.
+tool() { { command -v "$1-19" || compgen -c "$1-" | grep -Ex "$1-[0-9]+" | sort -V | tail -n 1; } | head -n 1; }
+
+formatting() {
+  local files
+  mapfile -t files < <(find src include workers tests bench fuzz examples -name '*.cpp' -o -name '*.hpp' -o -name '*.h' | sort)
+  "$(tool clang-format)" "$@" "${files[@]}"
+}
+
+if [[ $build == format ]]; then
+  formatting -i
+  exit
+fi
+
+unused_functions() {
+  cppcheck --quiet --enable=unusedFunction --std=c++20 --language=c++ --inline-suppr -I src -I include \
+    --suppressions-list=tools/cppcheck.suppressions --error-exitcode=1 \
+    --template='{file}:{line}: {severity}: {message} [{id}]' src workers examples
+}
+
+part formatting formatting --dry-run --Werror
+for check in includes purity house; do
+  part "$check" python3 -B "tools/check_$check.py"
+done
+part 'unused functions' unused_functions
+part clang-tidy python3 -B tools/tidy.py --build "$build" --tidy "$(tool clang-tidy)" --seconds "$tidy_seconds" \
+  --jobs "${LLEM_JOBS:-$(nproc)}"
+
+if [[ ${#failed[@]} -gt 0 ]]; then
+  echo "lint: failed: ${failed[*]}"
+  exit 1
+fi
+echo "lint: passed"
