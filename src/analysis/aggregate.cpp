@@ -260,6 +260,7 @@ void describe(domain::ConfigurationResult& c, const domain::Configuration& confi
       domain::words(domain::EngineKind{})[static_cast<std::size_t>(configuration.deploy.engine)];
   c.batch_size = configuration.deploy.batch_size;
   c.requests_per_pass = configuration.workload.requests;
+  c.file_type = file_type(configuration, trials);
   for (const auto* trial : trials) {
     c.engine = trial->identity.engine.empty() ? c.engine : trial->identity.engine;
     if (c.engine_version.empty()) {

@@ -2,6 +2,7 @@
 
 // Owns: aggregation without copying results, for studies of many trials.
 
+#include <string>
 #include <vector>
 
 #include "domain/plan.hpp"
@@ -11,5 +12,10 @@ namespace llem::analysis {
 
 domain::ConfigurationResult aggregate(const domain::Configuration& configuration,
                                       std::vector<const domain::TrialResult*> trials);
+
+/// "Q4_1": as a trial's engine reported it, else as the model file is named; empty when neither
+/// says.
+std::string file_type(const domain::Configuration& configuration,
+                      const std::vector<const domain::TrialResult*>& trials);
 
 }  // namespace llem::analysis

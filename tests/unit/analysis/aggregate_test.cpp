@@ -1,0 +1,187 @@
+#include <cmath>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "analysis/analyse.hpp"
+
+namespace llem::analysis {
+namespace {
+
+using domain::ConfigurationResult;
+using domain::TrialResult;
+using domain::ValidityState;
+
+TrialResult a_trial(std::int64_t cycle, double joules, std::int64_t tokens, double seconds = 10) {
+  TrialResult r;
+  r.identity.trial = cycle - 1;
+  r.identity.cycle = cycle;
+  r.identity.config_hash = "aa";
+  r.identity.engine = "scripted";
+  r.throughput.emplace();
+  r.throughput->window_s = seconds;
+  r.throughput->output_tokens = tokens;
+  r.throughput->requests = tokens / 10;
+  r.energy.emplace();
+  r.energy->headline_scope = "cpu_package";
+  r.energy->headline_gross_j =
+      domain::Value{joules, 1.0, 0.03 * joules, "counter", domain::Provenance::measured};
+  r.energy->headline_net_j =
+      domain::Value{joules - 20 * seconds, 1.0, 0.03 * (joules - 20 * seconds), "counter",
+                    domain::Provenance::measured};
+  r.energy->headline_idle_w = 20;
+  return r;
+}
+
+void mark(TrialResult& r, const char* code, const char* severity, ValidityState state) {
+  r.validity.codes.push_back({code, severity, "", ""});
+  r.validity.state = state;
+}
+
+ConfigurationResult aggregated(const std::vector<TrialResult>& trials) {
+  domain::Configuration configuration;
+  configuration.hash = "aa";
+  configuration.model.name = "tiny";
+  configuration.deploy.batch_size = 8;
+  return aggregate(configuration, trials);
+}
+
+// 400 J over 1000 tokens, 440 over 1100, 420 over 1000: 1260/3100, not the mean of 0.4, 0.4 and
+// 0.42.
+TEST(Aggregate, headline_is_the_ratio_of_sums) {
+  const auto c =
+      aggregated({a_trial(1, 400, 1000, 10), a_trial(2, 440, 1100, 11), a_trial(3, 420, 1000, 10)});
+  ASSERT_TRUE(c.gross_j_per_output_token);
+  EXPECT_DOUBLE_EQ(c.gross_j_per_output_token->value, 1260.0 / 3100);
+  EXPECT_EQ(c.gross_j_per_output_token->method, "ratio_of_sums");
+  ASSERT_TRUE(c.gross_j_per_output_token->interval);
+  EXPECT_LT(c.gross_j_per_output_token->interval->low, 1260.0 / 3100);
+  EXPECT_GT(c.gross_j_per_output_token->interval->high, 1260.0 / 3100);
+  EXPECT_NEAR(*c.gross_j_per_output_token->u_systematic, 0.03 * 1260 / 3100, 1e-12);
+  EXPECT_EQ(c.gross_j_per_output_token->cycles.size(), 3U);
+  EXPECT_DOUBLE_EQ(c.net_j_per_output_token->value, 640.0 / 3100);  // less 20 W x 31 s
+  EXPECT_EQ(c.state, ValidityState::valid);
+}
+
+TEST(Aggregate, keeps_the_identities_of_its_trials) {
+  const auto c =
+      aggregated({a_trial(1, 400, 1000, 9), a_trial(2, 440, 1100, 11), a_trial(3, 420, 1000, 10)});
+  EXPECT_NEAR(c.gross_j_per_output_token->value * c.output_tokens_per_s->value,
+              c.mean_power_w->value, 1e-9);
+  EXPECT_NEAR(c.gross_j_per_request->value * c.requests_per_s->value, c.mean_power_w->value, 1e-9);
+}
+
+TEST(Aggregate, has_no_interval_below_three_cycles) {
+  const auto two = aggregated({a_trial(1, 400, 1000), a_trial(2, 410, 1000)});
+  EXPECT_FALSE(two.gross_j_per_output_token->interval);
+  EXPECT_TRUE(two.gross_j_per_output_token->cv_ratio);
+  const auto one = aggregated({a_trial(1, 400, 1000)});
+  EXPECT_FALSE(one.gross_j_per_output_token->interval);
+  EXPECT_FALSE(one.gross_j_per_output_token->cv_ratio);
+  EXPECT_DOUBLE_EQ(one.gross_j_per_output_token->value, 0.4);
+  EXPECT_EQ(one.state, ValidityState::valid);
+}
+
+TEST(Aggregate, of_identical_cycles_has_an_interval_of_no_width) {
+  const auto c = aggregated({a_trial(1, 400, 1000), a_trial(2, 400, 1000), a_trial(3, 400, 1000)});
+  ASSERT_TRUE(c.gross_j_per_output_token->interval);
+  EXPECT_NEAR(c.gross_j_per_output_token->interval->low, 0.4, 1e-12);
+  EXPECT_NEAR(c.gross_j_per_output_token->interval->high, 0.4, 1e-12);
+  EXPECT_NEAR(*c.gross_j_per_output_token->cv_ratio, 0, 1e-12);
+}
+
+TEST(Aggregate, never_lets_an_invalid_trial_into_a_mean) {
+  std::vector<TrialResult> trials{a_trial(1, 400, 1000), a_trial(2, 99999, 1000)};
+  mark(trials[1], "sensor_lost", "invalid", ValidityState::invalid);
+  const auto c = aggregated(trials);
+  EXPECT_DOUBLE_EQ(c.gross_j_per_output_token->value, 0.4);
+  EXPECT_EQ(c.n_attempted, 2);
+  EXPECT_EQ(c.n_used, 1);
+  EXPECT_EQ(c.n_failed, 1);
+  EXPECT_EQ(c.state, ValidityState::flagged);
+  EXPECT_EQ(c.codes, std::vector<std::string>{"sensor_lost"});
+}
+
+TEST(Aggregate, of_nothing_valid_is_invalid_and_has_no_numbers) {
+  std::vector<TrialResult> trials{a_trial(1, 400, 1000)};
+  mark(trials[0], "engine_died", "invalid", ValidityState::invalid);
+  const auto c = aggregated(trials);
+  EXPECT_EQ(c.state, ValidityState::invalid);
+  EXPECT_FALSE(c.gross_j_per_output_token);
+  EXPECT_EQ(aggregated({}).state, ValidityState::invalid);
+}
+
+TEST(Aggregate, keeps_flagged_trials_and_names_each_code_once) {
+  std::vector<TrialResult> trials{a_trial(1, 400, 1000), a_trial(2, 402, 1000)};
+  for (auto& trial : trials) {
+    mark(trial, "quick_profile", "warning", ValidityState::flagged);
+  }
+  const auto c = aggregated(trials);
+  EXPECT_EQ(c.n_used, 2);
+  EXPECT_EQ(c.codes, std::vector<std::string>{"quick_profile"});
+  EXPECT_EQ(c.state, ValidityState::flagged);
+}
+
+// 0.40, 0.44 and 0.48: mean 0.44, deviation 0.04, CV 9.1 %.
+TEST(Aggregate, flags_cycles_that_differ_by_more_than_five_percent) {
+  const auto c = aggregated({a_trial(1, 400, 1000), a_trial(2, 440, 1000), a_trial(3, 480, 1000)});
+  EXPECT_EQ(c.codes, std::vector<std::string>{"high_variance"});
+  EXPECT_NEAR(*c.gross_j_per_output_token->cv_ratio, 0.04 / 0.44, 1e-12);
+  EXPECT_EQ(c.state, ValidityState::flagged);
+}
+
+TEST(Aggregate, lists_cycles_in_their_order_whatever_the_order_of_trials) {
+  const auto c = aggregated({a_trial(3, 480, 1000), a_trial(1, 400, 1000), a_trial(2, 440, 1000)});
+  const auto& cycles = c.gross_j_per_output_token->cycles;
+  EXPECT_DOUBLE_EQ(cycles[0], 0.40);
+  EXPECT_DOUBLE_EQ(cycles[2], 0.48);
+}
+
+TEST(Aggregate, does_not_mix_scopes) {
+  std::vector<TrialResult> trials{a_trial(1, 400, 1000), a_trial(2, 900, 1000)};
+  trials[1].energy->headline_scope = "host_estimate";
+  const auto c = aggregated(trials);
+  EXPECT_EQ(c.headline_scope, "cpu_package");
+  EXPECT_DOUBLE_EQ(c.gross_j_per_output_token->value, 0.4);
+  EXPECT_EQ(c.output_tokens_per_s->cycles.size(), 2U);
+}
+
+TEST(Aggregate, of_estimates_is_an_estimate) {
+  std::vector<TrialResult> trials{a_trial(1, 400, 1000)};
+  trials[0].energy->headline_gross_j->source = domain::Provenance::estimated;
+  EXPECT_EQ(aggregated(trials).gross_j_per_output_token->source, domain::Provenance::estimated);
+}
+
+TEST(Aggregate, takes_the_file_type_from_the_name_of_the_model_file) {
+  domain::Configuration configuration;
+  configuration.model_path = "/models/SmolLM2-135M-Instruct-Q4_1.gguf";
+  EXPECT_EQ(aggregate(configuration, std::vector<TrialResult>{}).file_type, "Q4_1");
+  configuration.model_path = "/models/Qwen2.5-0.5B.gguf";
+  EXPECT_EQ(aggregate(configuration, std::vector<TrialResult>{}).file_type, "");
+  TrialResult told = a_trial(1, 400, 1000);
+  told.configuration.effective = base::Json::object({{"file_type", "IQ3_XS"}});
+  EXPECT_EQ(aggregate(configuration, std::vector<TrialResult>{told}).file_type, "IQ3_XS");
+}
+
+TEST(Summarise, groups_trials_by_configuration_and_has_a_row_for_each) {
+  domain::Plan plan;
+  plan.study_name = "two";
+  plan.configurations.resize(2);
+  plan.configurations[0].hash = "aa";
+  plan.configurations[1].hash = "bb";
+  std::vector<TrialResult> trials{a_trial(1, 400, 1000), a_trial(1, 800, 1000)};
+  trials[1].identity.config_hash = "bb";
+  mark(trials[1], "engine_died", "invalid", ValidityState::invalid);
+  trials[1].validity.codes[0].evidence = "signal 9";
+  const auto summary = summarise(plan, trials);
+  ASSERT_EQ(summary.configurations.size(), 2U);
+  EXPECT_EQ(summary.configurations[0].n_used, 1);
+  EXPECT_EQ(summary.configurations[1].n_failed, 1);
+  ASSERT_EQ(summary.trials.size(), 2U);
+  EXPECT_EQ(summary.trials[1].state, "invalid");
+  EXPECT_EQ(summary.trials[1].message, "engine_died: signal 9");
+  EXPECT_FALSE(summary.trials[0].message);
+}
+
+}  // namespace
+}  // namespace llem::analysis

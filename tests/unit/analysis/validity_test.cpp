@@ -1,0 +1,196 @@
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "analysis/analyse.hpp"
+#include "domain/reason.hpp"
+#include "unit/analysis/recording_builder.hpp"
+
+namespace llem::analysis {
+namespace {
+
+using domain::Behaviour;
+using domain::Recording;
+using domain::Scope;
+using domain::Signal;
+using test::a_recording;
+using test::has_code;
+using test::RecordingBuilder;
+
+RecordingBuilder a_measured_recording() {
+  return a_recording().counter("package-0", Scope::package, RecordingBuilder::plain_wave(), 0.001);
+}
+
+TEST(Validity, of_a_clean_measurement_is_valid_without_codes) {
+  const auto result = analyse(a_measured_recording().build());
+  EXPECT_EQ(result.validity.state, domain::ValidityState::valid);
+  EXPECT_TRUE(result.validity.codes.empty())
+      << result.validity.codes.front().code << ": " << result.validity.codes.front().evidence;
+}
+
+struct Case {
+  std::string code;
+  std::string evidence;  // part of it
+  void (*change)(Recording&);
+};
+
+class EachCode : public testing::TestWithParam<Case> {};
+
+TEST_P(EachCode, is_raised_alone_with_its_numbers_and_known_severity) {
+  auto recording = a_measured_recording().build();
+  GetParam().change(recording);
+  const auto result = analyse(recording);
+  ASSERT_EQ(result.validity.codes.size(), 1U) << GetParam().code;
+  const auto& code = result.validity.codes[0];
+  EXPECT_EQ(code.code, GetParam().code);
+  EXPECT_NE(code.evidence.find(GetParam().evidence), std::string::npos) << code.evidence;
+  EXPECT_FALSE(code.remedy.empty());
+  const auto* reason = domain::find_reason(code.code);
+  ASSERT_NE(reason, nullptr);
+  const bool invalid = reason->severity == domain::Severity::invalid;
+  EXPECT_EQ(result.validity.state,
+            invalid ? domain::ValidityState::invalid : domain::ValidityState::flagged);
+}
+
+void throttle(Recording& r, Signal signal, double share) {
+  domain::Channel channel;
+  channel.index = static_cast<std::int64_t>(r.channels.size());
+  channel.device = "gpu:a";
+  channel.signal = signal;
+  channel.behaviour = Behaviour::counter;
+  r.channels.push_back(channel);
+  r.devices.push_back({"gpu:a", "NVIDIA L4", "gpu", false, base::Json::object()});
+  domain::Trace trace;
+  for (int second = 0; second <= 70; ++second) {
+    trace.push_back({1'000'000'000'000 + second * 1'000'000'000LL, 0, share * second});
+  }
+  r.traces.push_back(std::move(trace));
+}
+
+void host_counter(Recording& r, Signal signal, double rate) {
+  throttle(r, signal, rate);
+  r.channels.back().device = "host";
+  r.devices.pop_back();
+}
+
+const Case kCases[] = {
+    {"quick_profile", "quick",
+     [](Recording& r) { r.configuration.measure.profile = domain::Profile::quick; }},
+    {"cache_reuse", "40 of 160",
+     [](Recording& r) {
+       for (auto& q : r.serves[0].requests) {
+         q.cached_tokens = 2;
+       }
+     }},
+    {"batch_underfilled", "mean 2.00 of 3",
+     [](Recording& r) { r.configuration.deploy.batch_size = 3; }},
+    {"short_output", "1 of 20 requests below 16",
+     [](Recording& r) { r.serves[0].requests[0].output_tokens = 12; }},
+    {"request_errors", "1 of 20",
+     [](Recording& r) { r.serves[0].requests[0].finish = domain::Finish::error; }},
+    {"not_steady", "CV 8.0 %, slope 2.0 %",
+     [](Recording& r) {
+       r.warmup.steady = false;
+       r.warmup.cv_ratio = 0.08;
+       r.warmup.slope_ratio = 0.02;
+     }},
+    {"throttled_thermal", "5.00 %",
+     [](Recording& r) { throttle(r, Signal::throttle_hw_thermal, 0.05); }},
+    {"throttled_power", "20.0 %", [](Recording& r) { throttle(r, Signal::throttle_power, 0.2); }},
+    {"clock_step", "moved by 2.000 s",
+     [](Recording& r) { r.anchor_end.realtime_ns += 2'000'000'000; }},
+    {"suspended", "60.0 s",
+     [](Recording& r) {
+       r.anchor_end.boottime_ns += 60'000'000'000;
+       r.anchor_end.realtime_ns += 60'000'000'000;
+     }},
+    {"clock_offset_large", "known to 3.000 ms",
+     [](Recording& r) { r.clock_offset.bound_ns = 3'000'000; }},
+    {"effective_config_differs", "n_batch: declared 2048, effective 512",
+     [](Recording& r) { r.worker.declared = base::Json::object({{"n_batch", 2048}}); }},
+    {"dataset_substituted", "bundled prompts",
+     [](Recording& r) { r.schedule.dataset = "bundled"; }},
+    {"contention", "hypervisor took 5.0 %",
+     [](Recording& r) { host_counter(r, Signal::cpu_steal, 0.2); }},
+    {"token_times_estimated", "per_chunk",
+     [](Recording& r) { r.serves[0].token_time = domain::TokenTime::per_chunk; }},
+    {"mig_parent_energy", "gpu:m",
+     [](Recording& r) {
+       r.devices.push_back(
+           {"gpu:m", "NVIDIA A30", "gpu", true, base::Json::object({{"mig_mode", 1}})});
+       r.channels[0].device = "gpu:m";
+       r.channels[0].scope = Scope::gpu;
+     }},
+    {"timeline_incomplete", "no window", [](Recording& r) { r.serves.clear(); }},
+    {"out_of_memory", "needs 9 GiB (in load)",
+     [](Recording& r) {
+       r.outcome = {domain::OutcomeState::failed, "out_of_memory", "load", "needs 9 GiB"};
+     }},
+    {"engine_died", "signal 9",
+     [](Recording& r) {
+       r.outcome = {domain::OutcomeState::failed, std::nullopt, std::nullopt, "signal 9"};
+     }},
+    {"interrupted", "(in window)",
+     [](Recording& r) {
+       r.outcome = {domain::OutcomeState::interrupted, std::nullopt, "window", std::nullopt};
+     }},
+};
+
+INSTANTIATE_TEST_SUITE_P(Validity, EachCode, testing::ValuesIn(kCases),
+                         [](const auto& one) { return one.param.code; });
+
+TEST(Validity, of_no_tokens_is_invalid) {
+  const auto result = analyse(a_measured_recording()
+                                  .but([](Recording& r) {
+                                    for (auto& q : r.serves[0].requests) {
+                                      q.output_tokens = 0;
+                                    }
+                                  })
+                                  .build());
+  EXPECT_TRUE(has_code(result, "zero_tokens"));
+  EXPECT_EQ(result.validity.state, domain::ValidityState::invalid);
+  EXPECT_FALSE(result.efficiency->gross_j_per_output_token);
+}
+
+TEST(Validity, of_a_window_below_thirty_seconds_says_so) {
+  const auto result =
+      analyse(a_recording()
+                  .window_s(6)
+                  .counter("package-0", Scope::package, RecordingBuilder::plain_wave(6), 0.001)
+                  .build());
+  ASSERT_EQ(result.validity.codes.size(), 1U);
+  EXPECT_EQ(result.validity.codes[0].code, "window_short");
+  EXPECT_EQ(result.validity.codes[0].evidence, "6.00 s < 30 s");
+}
+
+TEST(Validity, passes_notes_of_the_recorder_on) {
+  const auto result =
+      analyse(a_measured_recording()
+                  .but([](Recording& r) { r.notes = {{"engine_warning", "slow disk"}}; })
+                  .build());
+  ASSERT_EQ(result.validity.codes.size(), 1U);
+  EXPECT_EQ(result.validity.codes[0].severity, "info");
+  EXPECT_EQ(result.validity.state, domain::ValidityState::valid);
+}
+
+TEST(Validity, of_a_failed_trial_still_says_what_it_can) {
+  auto recording = a_measured_recording().build();
+  recording.outcome.state = domain::OutcomeState::failed;
+  recording.outcome.code = "engine_died";
+  recording.worker.declared = base::Json::object({{"n_batch", 2048}});
+  const auto result = analyse(recording);
+  EXPECT_EQ(result.validity.state, domain::ValidityState::invalid);
+  EXPECT_FALSE(result.energy);
+  EXPECT_FALSE(result.throughput);
+  EXPECT_TRUE(result.memory);
+  EXPECT_EQ(result.configuration.differences.size(), 1U);
+}
+
+TEST(Validity, of_an_empty_recording_is_a_result_too) {
+  const auto result = analyse(Recording{});
+  EXPECT_EQ(result.validity.state, domain::ValidityState::invalid);
+  EXPECT_FALSE(result.energy);
+}
+
+}  // namespace
+}  // namespace llem::analysis

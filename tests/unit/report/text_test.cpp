@@ -1,0 +1,234 @@
+#include "report/text.hpp"
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "base/text.hpp"
+#include "report/format.hpp"
+
+namespace llem::report {
+namespace {
+
+using domain::Aggregate;
+using domain::ConfigurationResult;
+using domain::Provenance;
+using domain::Summary;
+using domain::ValidityState;
+
+Aggregate a_value(double value, double half = 0, std::vector<double> cycles = {}) {
+  Aggregate a;
+  a.value = value;
+  a.cycles = std::move(cycles);
+  if (half > 0) {
+    a.interval = domain::IntervalValue{value - half, value + half, 0.95, "t", 5};
+  }
+  return a;
+}
+
+ConfigurationResult a_result() {
+  ConfigurationResult c;
+  c.config_hash = "aa";
+  c.model = "SmolLM2-135M-Instruct";
+  c.engine = "llamacpp";
+  c.file_type = "Q4_1";
+  c.batch_size = 8;
+  c.requests_per_pass = 100;
+  c.n_attempted = 5;
+  c.n_used = 5;
+  c.state = ValidityState::valid;
+  c.headline_scope = "cpu_package+dram";
+  c.gross_j_per_output_token = a_value(0.4123, 0.0061);
+  c.gross_j_per_output_token->u_systematic = 0.03 * 0.4123;
+  c.net_j_per_output_token = a_value(0.2661, 0.0072);
+  c.gross_j_per_request = a_value(52.77, 0.8);
+  c.mean_power_w = a_value(88.23, 0.4);
+  c.idle_power_w = a_value(31.2, 0.1);
+  c.output_tokens_per_s = a_value(214.2, 3.1);
+  c.requests_per_s = a_value(1.672, 0.02);
+  c.service_ttft_median_s = a_value(0.31);
+  c.service_ttft_p95_s = a_value(0.48);
+  c.itl_median_s = a_value(0.0362);
+  c.itl_p95_s = a_value(0.0411);
+  c.flops_per_s = a_value(94.2e9);
+  c.mbu_ratio = a_value(0.14);
+  return c;
+}
+
+Summary one(ConfigurationResult c) {
+  Summary summary;
+  summary.configurations.push_back(std::move(c));
+  return summary;
+}
+
+TEST(Text, of_one_configuration_reads_as_the_manual_shows) {
+  EXPECT_EQ(
+      summary_text(one(a_result()), {}),
+      "SmolLM2-135M-Instruct · llamacpp · Q4_1 · batch 8 · 100 requests · 5 cycles"
+      "                    valid\n"
+      "  energy        0.412 ± 0.006 J/output token   (gross, CPU package + DRAM; systematic "
+      "±6 %)\n"
+      "                0.266 ± 0.007 J/output token   (net of idle 31.2 W)\n"
+      "                52.8 ± 0.8 J/request           (mean power 88.2 W)\n"
+      "  throughput    214 ± 3 output tokens/s        100 ± 1 requests/min\n"
+      "  latency       service TTFT 310 ms p50 · 480 ms p95    ITL 36.2 ms p50 · 41.1 ms p95\n"
+      "  compute       94.2 GFLOP/s · MBU 0.140\n"
+      "  flags         none\n");
+}
+
+TEST(Text, of_an_estimate_carries_the_tilde_and_the_word) {
+  auto c = a_result();
+  c.headline_scope = "host_estimate";
+  c.state = ValidityState::flagged;
+  c.codes = {"estimated_energy"};
+  for (auto* a : {&c.gross_j_per_output_token, &c.net_j_per_output_token, &c.gross_j_per_request,
+                  &c.mean_power_w, &c.idle_power_w}) {
+    (*a)->source = Provenance::estimated;
+  }
+  c.gross_j_per_output_token->u_systematic = 0.25 * 0.4123;
+  const std::string text = summary_text(one(c), {});
+  EXPECT_NE(text.find("  energy        ~0.412 ± 0.006 J/output token\n"
+                      "                (estimated, gross, whole machine from CPU load; systematic "
+                      "±50 %)\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("~0.266 ± 0.007 J/output token  (estimated, net of idle ~31.2 W)"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("  flags         estimated_energy: no energy sensor"), std::string::npos);
+}
+
+TEST(Text, of_fewer_than_three_cycles_says_why_there_is_no_interval) {
+  auto c = a_result();
+  c.n_attempted = 1;
+  c.n_used = 1;
+  c.gross_j_per_output_token->interval.reset();
+  const std::string text = summary_text(one(c), {});
+  EXPECT_NE(text.find("  energy        0.412 J/output token "), std::string::npos) << text;
+  EXPECT_NE(text.find("· 1 cycle  "), std::string::npos) << text;
+  EXPECT_NE(text.find("no intervals: they need three cycles, 1 measured"), std::string::npos);
+}
+
+TEST(Text, of_a_failure_shows_no_number_but_what_happened) {
+  auto c = a_result();
+  c.n_used = 0;
+  c.n_failed = 1;
+  c.n_attempted = 1;
+  c.state = ValidityState::invalid;
+  c.codes = {"engine_died"};
+  auto summary = one(c);
+  summary.trials = {{0, 1, 1, "aa", "invalid", {"engine_died"}, "engine_died: signal 9"}};
+  const std::string text = summary_text(summary, {});
+  EXPECT_EQ(text.find("J/output token"), std::string::npos);
+  EXPECT_NE(text.find("  flags         engine_died: the worker process ended before its time; "
+                      "look at worker.log\n"
+                      "  failed        cycle 1: engine_died: signal 9\n"),
+            std::string::npos)
+      << text;
+}
+
+TEST(Text, without_energy_says_not_measured_and_never_zero) {
+  auto c = a_result();
+  c.gross_j_per_output_token.reset();
+  const std::string text = summary_text(one(c), {});
+  EXPECT_NE(text.find("  energy        not measured\n"), std::string::npos);
+}
+
+Summary a_study() {
+  Summary summary;
+  summary.study_name = "batch";
+  auto small = a_result();
+  small.config_hash = "bb";
+  small.label = "batch 1";
+  small.gross_j_per_output_token = a_value(1.44, 0.02, {1.43, 1.44, 1.45});
+  auto large = a_result();
+  large.label = "batch 8";
+  large.gross_j_per_output_token = a_value(0.4123, 0.0061, {0.41, 0.4123, 0.4146});
+  auto broken = a_result();
+  broken.config_hash = "cc";
+  broken.label = "batch 512";
+  broken.state = ValidityState::invalid;
+  broken.codes = {"out_of_memory"};
+  broken.gross_j_per_output_token.reset();
+  broken.output_tokens_per_s.reset();
+  broken.service_ttft_median_s.reset();
+  broken.itl_median_s.reset();
+  broken.headline_scope.clear();
+  broken.n_used = 0;
+  broken.n_failed = 1;
+  summary.configurations = {broken, small, large};
+  summary.trials = {{2, 1, 1, "cc", "invalid", {"out_of_memory"}, "out_of_memory: needs 9 GiB"}};
+  return summary;
+}
+
+// ln(1.43/0.41), ln(1.44/0.4123), ln(1.45/0.4146) = 1.24927, 1.25064, 1.25201: mean 1.25064, s
+// 0.00137, t(2) 4.303: half-width 0.0034, so 3.49 within 3.48 and 3.50.
+TEST(Text, of_a_study_is_a_table_sorted_by_energy_with_failures_below) {
+  EXPECT_EQ(summary_text(a_study(), {}),
+            "batch · 3 configurations · 1 trial\n"
+            "\n"
+            "  configuration   J/output token   output tokens/s   TTFT p50   ITL p50   state\n"
+            "  batch 8         0.412 ± 0.006    214 ± 3           310 ms     36.2 ms   valid\n"
+            "  batch 1         1.44 ± 0.02      214 ± 3           310 ms     36.2 ms   valid\n"
+            "  batch 512       -                -                 -          -         invalid\n"
+            "\n"
+            "  best   batch 8: 0.412 ± 0.006 J/output token\n"
+            "  worst  batch 1: 1.44 ± 0.02 J/output token, 3.49 times the best (3.48 to 3.50)\n"
+            "\n"
+            "  energy is gross, CPU package + DRAM; ± is the 95 % interval over cycles\n"
+            "\n"
+            "  failed\n"
+            "    batch 512, cycle 1: out_of_memory: needs 9 GiB\n"
+            "\n"
+            "  flags\n"
+            "    out_of_memory: memory did not suffice; lower batch_size, context_length or the KV "
+            "cache type\n"
+            "      [batch 512]\n");
+}
+
+TEST(Text, does_not_rank_energies_of_different_scopes) {
+  auto summary = a_study();
+  summary.configurations[1].headline_scope = "host_estimate";
+  summary.configurations[1].gross_j_per_output_token->source = Provenance::estimated;
+  const std::string text = summary_text(summary, {});
+  EXPECT_EQ(text.find("best"), std::string::npos);
+  EXPECT_NE(text.find("no ranking: the energies are of different scopes"), std::string::npos);
+  EXPECT_NE(text.find("~1.44 ± 0.02"), std::string::npos);
+  EXPECT_NE(text.find("~ is estimated"), std::string::npos);
+}
+
+TEST(Text, stays_within_a_hundred_columns) {
+  auto c = a_result();
+  c.model = std::string(150, 'm');
+  c.codes = {"window_short", "effective_config_differs", "token_times_estimated", "contention"};
+  auto summary = one(c);
+  summary.trials = {
+      {0, 1, 2, "aa", "invalid", {}, std::string(90, 'x') + " " + std::string(300, 'y')}};
+  auto study = a_study();
+  study.configurations[0].label = std::string(150, 'l');
+  for (const auto& text : {summary_text(summary, {}), summary_text(study, {})}) {
+    for (const auto line : base::split(text, '\n')) {
+      EXPECT_LE(display_width(line), 100U) << line;
+    }
+  }
+}
+
+TEST(Number, prints_as_many_digits_as_the_interval_needs) {
+  EXPECT_EQ(number(a_value(0.41234, 0.0002)), "0.4123 ± 0.0002");
+  EXPECT_EQ(number(a_value(1234.4, 15)), "1234 ± 15");
+  EXPECT_EQ(number(a_value(0.000123)), "0.000123");
+  EXPECT_EQ(number(a_value(-0.26, 0.01)), "-0.260 ± 0.010");
+}
+
+TEST(Format, keeps_widths_in_characters) {
+  EXPECT_EQ(display_width("a ± µ"), 5U);
+  EXPECT_EQ(shortened("añb±c", 4), "añb…");
+  EXPECT_EQ(padded("µ", 3), "µ  ");
+  EXPECT_EQ(wrapped("one two three", 7), (std::vector<std::string>{"one two", "three"}));
+  EXPECT_EQ(flop_rate(2.5e15), "2.50 PFLOP/s");
+  EXPECT_EQ(duration(1.2345), "1.23 s");
+  EXPECT_EQ(duration(35e-6), "35.0 µs");
+}
+
+}  // namespace
+}  // namespace llem::report
