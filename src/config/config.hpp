@@ -42,6 +42,10 @@ struct LoadedStudy {
 Expected<LoadedStudy> load_study(std::string_view text, std::string_view file,
                                  const std::vector<Override>& overrides);
 
+/// The error with the origin of each path its context names put before it: "deploy.threads" becomes
+/// "study.yaml:7:12 deploy.threads". For what `resolve` refuses, which knows paths only.
+Error with_origins(Error error, const Origins& origins);
+
 /// Facts of the machine and the model that dynamic defaults depend on.
 struct DefaultInputs {
   std::int64_t usable_cpus = 1;
@@ -52,8 +56,11 @@ struct DefaultInputs {
 /// native arguments.
 Expected<domain::StudyConfig> resolve(domain::StudyConfig config, const DefaultInputs& inputs);
 
-/// Content hash of a configuration (see docs/decisions): SHA-256 over the canonical JSON of what determines the
-/// measurement; names, paths, meters, policies and the study block are excluded.
+/// Raised whenever a default that the hash leaves out changes its meaning: hashes of both sides then differ.
+inline constexpr std::string_view kDefaultsVersion = "1";
+
+/// Content hash of a configuration (see docs/decisions): the first 16 hex digits of SHA-256 over the canonical JSON of what determines the
+/// measurement; names, paths, devices, meters, policies and the study block are excluded. The configuration is resolved.
 std::string content_hash(const domain::Configuration& configuration);
 
 /// The user's configuration file and environment, every key with its origin.
