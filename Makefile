@@ -6,7 +6,7 @@ TIDY_SECONDS ?= 600
 DEPENDENCIES := tools/dependencies.sh
 export LLEM_JOBS := $(JOBS)
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format tsan fuzz bench release install
+.PHONY: help demo test lint schema format tsan fuzz bench release install
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-8s %s\n' "$$name" "$$what"; done
@@ -35,6 +35,10 @@ lint: ## formatting, clang-tidy within TIDY_SECONDS, unused functions
 	$(DEPENDENCIES) llama
 	cmake --preset test
 	tools/lint.sh build/test $(TIDY_SECONDS)
+
+schema: release ## write docs/schema from the field tables
+	mkdir -p docs/schema
+	python3 tools/schemas.py build/release/bin/llem docs/schema
 
 format: ## rewrite the sources as lint wants them formatted
 	$(DEPENDENCIES) packages lint

@@ -29,8 +29,8 @@ def llama_bench(program, model, threads, prompt, output, repetitions):
 def embedded(program, model, threads, prompt, output, repetitions):
     with tempfile.TemporaryDirectory() as folder:
         deploy = {"engine": "llamacpp", "batching": "static", "batch_size": 1, "threads": threads,
-                  "llamacpp": {"n_gpu_layers": 0, "n_ctx": prompt + output, "n_batch": 2048, "n_ubatch": 512}}
-        worker = Worker(program, model, deploy, folder, prompt + output)
+                  "llamacpp": {"n_gpu_layers": 0, "n_ctx": prompt + output + 1, "n_batch": 2048, "n_ubatch": 512}}
+        worker = Worker(program, model, deploy, folder, prompt + output + 1)
         # pp: one output token comes with the prompt. tg: a prompt of one token, then as many single-token steps.
         tokens = worker.tokens(prompt if prompt else 1)
         worker.serve(tokens, output if output else 1, repetitions + 1)

@@ -12,8 +12,7 @@ enum class EventKind {
   study_started,   // text: run directory; total: trials
   trial_started,   // trial, cycle, text: configuration label
   phase_started,   // trial, phase; expected_s when it is known
-  progress,  // trial, phase, done, total, power_w, tokens_per_s: at most a few a second, never
-             // inside the window
+  progress,        // trial, phase, done, total; never inside the window
   trial_finished,  // trial, text: one line of result or the reason of failure; state
   warning,         // text
   study_finished,  // text: run directory; state
@@ -31,8 +30,6 @@ struct Event {
   double done = 0;
   double total = 0;
   std::optional<double> expected_s;
-  std::optional<double> power_w;
-  std::optional<double> tokens_per_s;
 };
 
 using EventSink = std::function<void(const Event&)>;

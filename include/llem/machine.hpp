@@ -55,6 +55,10 @@ LLEM_API std::string checks_json(const std::vector<Check>& checks);
 LLEM_API std::string configuration_json(const std::vector<ConfigValue>& values,
                                         const std::vector<Check>& checks);
 
+LLEM_API std::string schema_names_json();
+/// A text under a name, as `{"path": "…"}`; a newline at its end is left out.
+LLEM_API std::string text_json(const std::string& name, const std::string& text);
+
 /// An error as the three lines a person reads.
 LLEM_API std::string describe_error(const Error& error);
 /// An error as a JSON document.

@@ -181,6 +181,24 @@ std::string configuration_json(const std::vector<ConfigValue>& values,
                           base::JsonStyle::indented);
 }
 
+std::string schema_names_json() {
+  base::Json names = base::Json::array();
+  for (const std::string& name : schema_names()) {
+    names.push_back(name);
+  }
+  return base::write_json(
+      base::Json::object(
+          {{"schema", "schema_names"}, {"schema_version", "1.0.0"}, {"names", std::move(names)}}),
+      base::JsonStyle::indented);
+}
+
+std::string text_json(const std::string& name, const std::string& text) {
+  const bool line = !text.empty() && text.back() == '\n';
+  base::Json json = base::Json::object({{"schema", "config_" + name}, {"schema_version", "1.0.0"}});
+  json[name] = text.substr(0, text.size() - (line ? 1 : 0));
+  return base::write_json(json, base::JsonStyle::indented);
+}
+
 std::string describe_error(const Error& error) {
   return base::describe(error);
 }

@@ -42,15 +42,18 @@ Expected<config::UserConfig> user_config() {
 
 namespace {
 
-/// Files a study names are relative to the study file, not to wherever the program was started.
-void resolve_relative(std::string& name, const sys::Path& folder) {
-  if (name.find('/') == std::string::npos && name.find('.') == std::string::npos) {
-    return;  // an alias
+/// Files a study names are sought beside the study file first, then (models) in the user's model
+/// folders; what is found nowhere stays as it was written.
+void resolve_relative(std::string& name, const std::vector<sys::Path>& folders) {
+  if (!sys::Path(name).is_relative()) {
+    return;
   }
-  std::error_code ignored;
-  const sys::Path beside = folder / name;
-  if (sys::Path(name).is_relative() && std::filesystem::exists(beside, ignored)) {
-    name = std::filesystem::weakly_canonical(beside, ignored).string();
+  for (const sys::Path& folder : folders) {
+    std::error_code ignored;
+    if (std::filesystem::is_regular_file(folder / name, ignored)) {
+      name = std::filesystem::weakly_canonical(folder / name, ignored).string();
+      return;
+    }
   }
 }
 
@@ -77,21 +80,28 @@ Expected<Study> Study::load(const StudySource& source) {
     overrides.push_back({setting.path, setting.value, setting.origin});
   }
   LLEM_ASSIGN(config::LoadedStudy loaded, config::load_study(text, source.file, overrides));
+  LLEM_ASSIGN(const config::UserConfig user, api::user_config());
+  std::vector<sys::Path> folders;
   if (!source.file.empty()) {
-    const sys::Path folder = std::filesystem::absolute(source.file).parent_path();
-    resolve_relative(loaded.config.model.name, folder);
-    resolve_relative(loaded.config.workload.dataset.name, folder);
+    folders.push_back(std::filesystem::absolute(source.file).parent_path());
   }
+  resolve_relative(loaded.config.workload.dataset.name, folders);
+  folders.insert(folders.end(), user.model_dirs.begin(), user.model_dirs.end());
+  resolve_relative(loaded.config.model.name, folders);
   const sys::HostFacts host = sys::read_host_facts(sys::system_root());
-  LLEM_ASSIGN(domain::StudyConfig resolved,
-              config::resolve(loaded.config, {.usable_cpus = host.logical_cpus}));
-  LLEM_TRY(engines::check_deployment(resolved.deploy));
+  auto resolved = config::resolve(loaded.config, {.usable_cpus = host.logical_cpus});
+  if (!resolved) {
+    return tl::unexpected(config::with_origins(resolved.error(), loaded.origins));
+  }
+  if (const auto possible = engines::check_deployment(resolved->deploy); !possible) {
+    return tl::unexpected(config::with_origins(possible.error(), loaded.origins));
+  }
   auto state = std::make_shared<State>();
   state->text = loaded.text;
   state->file_name =
       source.file.empty() ? "study.yaml" : sys::Path(source.file).filename().string();
   state->loaded = std::move(loaded);
-  state->resolved = std::move(resolved);
+  state->resolved = *std::move(resolved);
   return Study(std::move(state));
 }
 

@@ -1,10 +1,17 @@
 #include "cli/arguments.hpp"
 
+#include <algorithm>
+#include <cstdio>
+#include <string_view>
+
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <fmt/format.h>
+#include <llem/machine.hpp>
 #include <llem/version.hpp>
+
+#include "cli/say.hpp"
 
 namespace llem::cli {
 
@@ -142,7 +149,11 @@ Parsed parse(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     parsed.done = true;
     parsed.exit_code = 2;
-    fmt::print(stderr, "error: {}\n  hint: llem --help, or llem run --help\n", error.what());
+    const Error wrong{ErrorKind::usage, error.what(), "llem --help, or llem run --help", {}, {}};
+    say("{}", describe_error(wrong));
+    if (std::any_of(argv, argv + argc, [](std::string_view a) { return a == "--json"; })) {
+      std::fputs((error_json(wrong) + "\n").c_str(), stdout);
+    }
   }
   return parsed;
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include <llem/machine.hpp>
 
 #include "cli/progress.hpp"
+#include "cli/say.hpp"
 #include "cli/signals.hpp"
 
 namespace llem::cli {
@@ -49,7 +49,7 @@ int print(const std::string& text, int code) {
     } else if (errno == EPIPE) {
       return code;
     } else if (errno != EINTR) {
-      fmt::print(stderr, "error: standard output cannot be written: {}\n", std::strerror(errno));
+      say("error: standard output cannot be written: {}\n", std::strerror(errno));
       return code == 0 ? 5 : code;
     }
   }
@@ -65,7 +65,7 @@ int print_json(std::string json, int code) {
 
 int report(const Error& error, const Arguments& arguments) {
   const int code = exit_code(error.kind);
-  fmt::print(stderr, "{}", describe_error(error));
+  say("{}", describe_error(error));
   return arguments.json ? print_json(error_json(error), code) : code;
 }
 
@@ -109,7 +109,7 @@ int run_study(const Arguments& arguments) {
     return report(outcome.error(), arguments);
   }
   if (outcome->interrupted) {
-    fmt::print(stderr, "interrupted; what was measured is kept in {}\n", outcome->directory);
+    say("interrupted; what was measured is kept in {}\n", outcome->directory);
     return show(outcome, arguments, signals.exit_code());
   }
   return show(outcome, arguments, outcome_code(*outcome));
@@ -167,6 +167,9 @@ int show_config(const Arguments& arguments) {
 
 int show_schema(const Arguments& arguments) {
   if (arguments.schema.empty()) {
+    if (arguments.json) {
+      return print_json(schema_names_json(), 0);
+    }
     std::string names;
     for (const std::string& name : schema_names()) {
       names += name + "\n";
@@ -177,10 +180,18 @@ int show_schema(const Arguments& arguments) {
   return text ? print(*text, 0) : report(text.error(), arguments);
 }
 
+int show_text(const Arguments& arguments, const std::string& key, const std::string& text) {
+  return arguments.json ? print_json(text_json(key, text), 0) : print(text, 0);
+}
+
 void set_up_log(const Arguments& arguments) {
   std::string threshold = "warning";
-  if (const char* named = std::getenv("LLEM_LOG"); named != nullptr && *named != '\0') {
-    threshold = named;
+  if (const auto values = user_configuration()) {  // its errors are the verb's to report
+    for (const ConfigValue& value : *values) {
+      if (value.key == "log") {
+        threshold = value.value;
+      }
+    }
   }
   if (arguments.verbose > 0) {
     threshold = arguments.verbose > 1 ? "debug" : "info";
@@ -188,8 +199,7 @@ void set_up_log(const Arguments& arguments) {
   if (arguments.quiet) {
     threshold = "error";
   }
-  set_log(threshold,
-          [](const char* level, const char* line) { fmt::print(stderr, "{}: {}\n", level, line); });
+  set_log(threshold, [](const char* level, const char* line) { say("{}: {}\n", level, line); });
 }
 
 }  // namespace
@@ -208,9 +218,9 @@ int execute(const Arguments& arguments) {
     case Verb::config_schema:
       return show_schema(arguments);
     case Verb::config_init:
-      return print(initial_study(arguments.model, arguments.engine), 0);
+      return show_text(arguments, "study", initial_study(arguments.model, arguments.engine));
     case Verb::config_path:
-      return print(user_configuration_path() + "\n", 0);
+      return show_text(arguments, "path", user_configuration_path() + "\n");
   }
   return 70;
 }

@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "cli/say.hpp"
+
 namespace llem::cli {
 
 int terminal_width(int fd) {
@@ -70,24 +72,22 @@ void Progress::operator()(const Event& event) {
 
 void Progress::line(const std::string& text) {
   clear();
-  fmt::print(stderr, "{}\n", text);
+  say("{}\n", text);
 }
 
 void Progress::status(const std::string& text) {
   if (!terminal_) {
-    fmt::print(stderr, "{}\n", text);
+    say("{}\n", text);
     return;
   }
   const auto width = static_cast<std::size_t>(terminal_width(STDERR_FILENO) - 1);
-  fmt::print(stderr, "\r\x1b[2K{}", text.substr(0, width));
-  std::fflush(stderr);
+  say("\r\x1b[2K{}", text.substr(0, width));
   dirty_ = true;
 }
 
 void Progress::clear() {
   if (dirty_) {
-    fmt::print(stderr, "\r\x1b[2K");
-    std::fflush(stderr);
+    say("\r\x1b[2K");
     dirty_ = false;
   }
 }

@@ -144,7 +144,9 @@ const base::Table& ScheduleRecord::table() {
       field<&ScheduleRecord::skipped_prompts>("skipped_prompts", "Prompts that could not be used"),
       field<&ScheduleRecord::prompts_repeat>("prompts_repeat",
                                              "Whether the window used a prompt twice"),
-      field<&ScheduleRecord::stop_at_eos>("stop_at_eos", "Whether outputs may end early")};
+      field<&ScheduleRecord::stop_at_eos>("stop_at_eos", "Whether outputs may end early"),
+      field<&ScheduleRecord::requests_sha256>(
+          "requests_sha256", "SHA-256 over the window's prompt tokens and output limits")};
   static constexpr base::Table table{"schedule_record", "How the schedule came about", fields};
   return table;
 }
@@ -201,20 +203,23 @@ const base::Table& Note::table() {
 }
 
 const base::Table& Recording::table() {
+  static constexpr std::array<std::string_view, 1> kSchema{"recording"};
   static constexpr std::array fields{
-      field<&Recording::schema>("schema", "Name of this document's schema"),
-      field<&Recording::schema_version>("schema_version", "Version of that schema"),
+      field<&Recording::schema>("schema", "Name of this document's schema",
+                                {.required = true, .allowed = kSchema}),
+      field<&Recording::schema_version>("schema_version", "Version of that schema",
+                                        {.required = true}),
       field<&Recording::tool_version>("tool_version", "Version of the program that wrote it"),
       field<&Recording::trial>("trial", "Number of the trial in the plan"),
       field<&Recording::cycle>("cycle", "Which repetition, from 1"),
       field<&Recording::attempt>("attempt", "Which attempt, from 1"),
-      field<&Recording::configuration>("configuration", "What was measured"),
-      field<&Recording::outcome>("outcome", "How the trial ended"),
+      field<&Recording::configuration>("configuration", "What was measured", {.required = true}),
+      field<&Recording::outcome>("outcome", "How the trial ended", {.required = true}),
       field<&Recording::anchor_begin>("anchor_begin", "Clocks at the begin"),
       field<&Recording::anchor_end>("anchor_end", "Clocks at the end"),
       field<&Recording::clock_offset>("clock_offset", "Worker clock against host clock"),
-      field<&Recording::phases>("phases", "Intervals of the trial"),
-      field<&Recording::channels>("channels", "Signals in traces.parquet"),
+      field<&Recording::phases>("phases", "Intervals of the trial", {.required = true}),
+      field<&Recording::channels>("channels", "Signals in traces.parquet", {.required = true}),
       field<&Recording::devices>("devices", "Devices with sensors"),
       field<&Recording::host>("host", "The machine"),
       field<&Recording::worker>("worker", "The worker and its engine"),

@@ -130,6 +130,7 @@ struct ScheduleRecord {
   std::int64_t skipped_prompts = 0;  // too short for an exact length, or empty
   bool prompts_repeat = false;  // the window used a prompt twice (the cache was emptied between)
   bool stop_at_eos = false;
+  std::string requests_sha256;  // over the window's prompts (token ids) and output limits
   static const base::Table& table();
 };
 

@@ -123,11 +123,14 @@ const base::Table& Overhead::table() {
 }
 
 const base::Table& TrialResult::table() {
+  static constexpr std::array<std::string_view, 1> kSchema{"result"};
   static constexpr std::array fields{
-      field<&TrialResult::schema>("schema", "Name of this document's schema"),
-      field<&TrialResult::schema_version>("schema_version", "Version of that schema"),
-      field<&TrialResult::identity>("identity", "Which trial this is"),
-      field<&TrialResult::validity>("validity", "Whether the numbers may be used"),
+      field<&TrialResult::schema>("schema", "Name of this document's schema",
+                                  {.required = true, .allowed = kSchema}),
+      field<&TrialResult::schema_version>("schema_version", "Version of that schema",
+                                          {.required = true}),
+      field<&TrialResult::identity>("identity", "Which trial this is", {.required = true}),
+      field<&TrialResult::validity>("validity", "Whether the numbers may be used", {.required = true}),
       field<&TrialResult::energy>("energy", "Energy by scope"),
       field<&TrialResult::efficiency>("efficiency", "Energy per unit of work"),
       field<&TrialResult::latency>("latency", "Latencies"),
@@ -227,13 +230,16 @@ const base::Table& TrialRow::table() {
 }
 
 const base::Table& Summary::table() {
+  static constexpr std::array<std::string_view, 1> kSchema{"summary"};
   static constexpr std::array fields{
-      field<&Summary::schema>("schema", "Name of this document's schema"),
-      field<&Summary::schema_version>("schema_version", "Version of that schema"),
+      field<&Summary::schema>("schema", "Name of this document's schema",
+                              {.required = true, .allowed = kSchema}),
+      field<&Summary::schema_version>("schema_version", "Version of that schema",
+                                      {.required = true}),
       field<&Summary::study_name>("study_name", "Name of the study"),
       field<&Summary::tool_version>("tool_version", "Version of the program"),
-      field<&Summary::configurations>("configurations", "A row a configuration"),
-      field<&Summary::trials>("trials", "A row a trial")};
+      field<&Summary::configurations>("configurations", "A row a configuration", {.required = true}),
+      field<&Summary::trials>("trials", "A row a trial", {.required = true})};
   static constexpr base::Table table{"summary", "What a study says", fields};
   return table;
 }

@@ -98,6 +98,11 @@ class WorkerEngine {
   bool ended_ = false;  // end of the protocol stream was seen
 };
 
+/// Removes what host and worker exchanged in a trial's directory once the recording holds it; the
+/// worker's own account
+/// (`<hash>_result.json`) and its log stay.
+void remove_exchanged_files(const sys::Path& directory);
+
 /// Waits until a time or an interrupt, calling the tick; true when interrupted.
 Expected<StopRequest> wait_until(MonotonicTime until, const Hooks& hooks);
 

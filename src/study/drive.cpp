@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "analysis/analyse.hpp"
+#include "engines/worker_engine.hpp"
 #include "predict/transformer.hpp"
 #include "study/plan.hpp"
 #include "sys/host.hpp"
@@ -104,6 +105,9 @@ class Driver {
     domain::Recording recording = record(spec);
     recording.tool_version = inputs_.plan.tool_version;
     LLEM_TRY(store::write_recording(place, recording));
+    if (recording.outcome.state == domain::OutcomeState::completed) {
+      engines::remove_exchanged_files(place);
+    }
     LLEM_TRY(directory_.append_manifest(planned.index, kFirstAttempt, store::TrialState::recorded));
     domain::TrialResult result = analysis::analyse(recording);
     LLEM_TRY(store::write_result(place, result));

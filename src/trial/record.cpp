@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "base/hash.hpp"
 #include "engines/worker_engine.hpp"
 #include "meters/sampler.hpp"
 #include "stats/regression.hpp"
@@ -54,6 +55,21 @@ domain::HostRecord host_record() {
   return {facts.hostname,     facts.kernel,       facts.os,           facts.cpu_model,
           facts.logical_cpus, facts.machine_cpus, facts.memory_bytes, facts.governor,
           facts.hypervisor,   facts.container};
+}
+
+/// Identifies what was asked, token for token: prompts and output limits of every pass in order.
+std::string hash_of_requests(const std::vector<workload::Pass>& passes) {
+  base::Sha256 hash;
+  for (const workload::Pass& pass : passes) {
+    for (const workload::PlannedRequest& request : pass) {
+      const std::int64_t limits[] = {static_cast<std::int64_t>(request.prompt_tokens.size()),
+                                     request.max_tokens, request.min_tokens};
+      hash.update(limits, sizeof limits);
+      hash.update(request.prompt_tokens.data(),
+                  request.prompt_tokens.size() * sizeof(std::int64_t));
+    }
+  }
+  return hash.hex_digest();
 }
 
 protocol::Schedule wire_schedule(const std::vector<workload::Pass>& passes,
@@ -182,6 +198,7 @@ Expected<void> Recorder::prepare() {
                               workload, deploy, tokens,
                               deploy.context_length.value_or(answer.context_length), block()));
   recording_.schedule = schedules_.record;
+  recording_.schedule.requests_sha256 = hash_of_requests(schedules_.window);
   recording_.schedule.dataset = workload.dataset.name;
   recording_.schedule.dataset_prompts = static_cast<std::int64_t>(spec_.prompts.size());
   return {};
@@ -351,6 +368,9 @@ engines::Hooks Recorder::hooks() {
   };
   hooks.warning = [this](const protocol::Warning& warning) {
     recording_.notes.push_back({warning.code, warning.text});
+    Event event = phase_event(EventKind::warning);
+    event.text = warning.text;
+    ports_.events(event);
   };
   return hooks;
 }
