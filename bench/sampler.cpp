@@ -1,0 +1,171 @@
+// What the sampler costs and how punctual it is, on a fake GPU and a fake RAPL tree, so that the
+// numbers are this program's own and not a driver's.
+//
+//   bench_sampler [--seconds 10] [--gpus 1] [--rates 10,100,1000] [--json]
+
+#include "meters/sampler.hpp"
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "meters/meter.hpp"
+#include "sys/file.hpp"
+
+namespace {
+
+using namespace llem;
+
+struct Options {
+  double seconds = 10;
+  int gpus = 1;
+  std::vector<double> rates{10, 100, 1000};
+  bool json = false;
+};
+
+struct Target {
+  double hz;
+  double cpu_share;
+};
+
+// The targets of docs/benchmarks.md.
+constexpr Target kTargets[] = {{10, 0.001}, {100, 0.01}, {1000, 0.05}};
+constexpr double kLateness = 1e-3;  // 99th percentile at 100 Hz, on a machine that is not loaded
+
+Options parse(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view flag = argv[i];
+    const std::string_view value = i + 1 < argc ? argv[i + 1] : "";
+    if (flag == "--json") {
+      options.json = true;
+      continue;
+    }
+    if (flag == "--seconds") {
+      options.seconds = base::parse_number(value).value_or(10);
+    } else if (flag == "--gpus") {
+      options.gpus = static_cast<int>(base::parse_integer(value).value_or(1));
+    } else if (flag == "--rates") {
+      options.rates.clear();
+      for (const auto rate : base::split(value, ',')) {
+        options.rates.push_back(base::parse_number(rate).value_or(100));
+      }
+    } else {
+      fmt::print(stderr,
+                 "usage: bench_sampler [--seconds S] [--gpus N] [--rates 10,100,1000] [--json]\n");
+      std::exit(2);
+    }
+    ++i;
+  }
+  return options;
+}
+
+void make_rapl_tree(const std::filesystem::path& root) {
+  const auto zone = [&](const char* directory, const char* name) {
+    const auto base = root / "sys/class/powercap" / directory;
+    std::filesystem::create_directories(base);
+    std::ofstream(base / "name") << name << "\n";
+    std::ofstream(base / "energy_uj") << "123456789012\n";
+    std::ofstream(base / "max_energy_range_uj") << "262143328850\n";
+  };
+  zone("intel-rapl:0", "package-0");
+  zone("intel-rapl:0:0", "dram");
+  std::filesystem::create_directory_symlink("/proc", root / "proc");
+  std::filesystem::create_directory_symlink("/sys/fs", root / "sys/fs");
+}
+
+struct Run {
+  std::size_t channels = 0;
+  domain::SamplerRecord record;
+};
+
+/// All meters a trial has, drained as the wait loop drains them.
+Run run(double hz, double seconds) {
+  auto set = meters::open_meters({});
+  if (!set) {
+    fmt::print(stderr, "error: {}\n", set.error().message);
+    std::exit(1);
+  }
+  set->meters.push_back(meters::make_process_meter(::getpgrp()));
+  std::vector<meters::Meter*> list;
+  for (const auto& meter : set->meters) {
+    list.push_back(meter.get());
+  }
+  meters::Sampler sampler(list, hz);
+  std::vector<domain::Trace> traces;
+  sampler.start();
+  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+  while (std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    sampler.drain(traces);
+  }
+  sampler.stop();
+  return {sampler.channels().size(), sampler.statistics()};
+}
+
+double target_of(double hz) {
+  for (const Target& target : kTargets) {
+    if (hz <= target.hz) {
+      return target.cpu_share;
+    }
+  }
+  return 1;
+}
+
+void print_row(double hz, const Run& run, bool json) {
+  const domain::SamplerRecord& r = run.record;
+  const double share = r.cpu_s / r.duration_s;
+  if (json) {
+    fmt::print(
+        "{{\"requested_hz\": {}, \"achieved_hz\": {:.4f}, \"channels\": {}, \"cpu_ratio\": {:.6f}, "
+        "\"lateness_p50_s\": {:.3g}, \"lateness_p99_s\": {:.3g}, \"lateness_max_s\": {:.3g}, "
+        "\"ticks\": {}, "
+        "\"missed_ticks\": {}, \"dropped_samples\": {}}}\n",
+        hz, r.achieved_hz, run.channels, share, r.lateness_p50_s, r.lateness_p99_s,
+        r.lateness_max_s, r.ticks, r.missed_ticks, r.dropped_samples);
+    return;
+  }
+  fmt::print("{:>6} {:>11.3f} {:>9} {:>9.3f} % {:>8.1f} % {:>9.0f} {:>9.0f} {:>9.0f} {:>7} {:>8}\n",
+             hz, r.achieved_hz, run.channels, share * 100, target_of(hz) * 100,
+             r.lateness_p50_s * 1e6, r.lateness_p99_s * 1e6, r.lateness_max_s * 1e6, r.ticks,
+             r.missed_ticks);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Options options = parse(argc, argv);
+  const auto directory = sys::TempDir::make("llem-bench");
+  if (!directory) {
+    fmt::print(stderr, "error: {}\n", directory.error().message);
+    return 1;
+  }
+  make_rapl_tree(directory->path());
+  ::setenv("LLEM_SYSFS_ROOT", directory->path().c_str(), 1);
+  ::setenv("LLEM_NVML_LIBRARY", LLEM_FAKE_NVML_LIBRARY, 1);
+  ::setenv(
+      "LLEM_FAKE_NVML",
+      fmt::format(R"({{"count": {}, "device": {{"power": {{"shape": "llm"}}}}}})", options.gpus)
+          .c_str(),
+      1);
+  if (!options.json) {
+    fmt::print("{:>6} {:>11} {:>9} {:>11} {:>10} {:>9} {:>9} {:>9} {:>7} {:>8}\n", "Hz", "achieved",
+               "channels", "of a core", "target", "p50 us", "p99 us", "max us", "ticks", "skipped");
+  }
+  for (const double hz : options.rates) {
+    print_row(hz, run(hz, options.seconds), options.json);
+  }
+  if (!options.json) {
+    fmt::print("lateness: target {:.0f} us (p99 at 100 Hz, unloaded)\n", kLateness * 1e6);
+  }
+  return 0;
+}

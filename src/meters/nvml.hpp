@@ -1,0 +1,24 @@
+#pragma once
+
+// Owns: NVIDIA GPUs as meters. Each device has two: energy and power at the sampling rate in one
+// batched call, and temperatures, clocks, memory, throttle times and utilisation once a second.
+
+#include <memory>
+
+#include "meters/nvml_device.hpp"
+#include "meters/opened.hpp"
+
+namespace llem::meters {
+
+/// Opens the GPUs that `options` selects.
+Opened open_nvml(const MeterOptions& options);
+
+namespace nvml {
+
+/// Energy and power. Fails when the device has gone; no channel when it measures neither.
+Expected<std::unique_ptr<Meter>> open_fast_meter(std::shared_ptr<const Api> api, const Gpu& gpu,
+                                                 int driver_major);
+Expected<std::unique_ptr<Meter>> open_slow_meter(std::shared_ptr<const Api> api, const Gpu& gpu);
+
+}  // namespace nvml
+}  // namespace llem::meters
