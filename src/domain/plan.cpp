@@ -39,13 +39,13 @@ const base::Table& Plan::table() {
   static constexpr std::array<std::string_view, 1> kSchema{"plan"};
   static constexpr std::array fields{
       field<&Plan::schema>("schema", "Name of this document's schema",
-                      {.required = true, .allowed = kSchema}),
-      field<&Plan::schema_version>("schema_version", "Version of that schema",
-                              {.required = true}),
+                           {.required = true, .allowed = kSchema}),
+      field<&Plan::schema_version>("schema_version", "Version of that schema", {.required = true}),
       field<&Plan::tool_version>("tool_version", "Version of the program that wrote it"),
       field<&Plan::study_name>("study_name", "Name of the study"),
       field<&Plan::timeout_s>("timeout_s", "Longest time of one trial", {.unit = "s"}),
-      field<&Plan::configurations>("configurations", "Every configuration once", {.required = true}),
+      field<&Plan::configurations>("configurations", "Every configuration once",
+                                   {.required = true}),
       field<&Plan::trials>("trials", "Trials in the order they run", {.required = true})};
   static constexpr base::Table table{"plan", "What a study will do", fields};
   return table;

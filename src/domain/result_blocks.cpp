@@ -130,7 +130,8 @@ const base::Table& TrialResult::table() {
       field<&TrialResult::schema_version>("schema_version", "Version of that schema",
                                           {.required = true}),
       field<&TrialResult::identity>("identity", "Which trial this is", {.required = true}),
-      field<&TrialResult::validity>("validity", "Whether the numbers may be used", {.required = true}),
+      field<&TrialResult::validity>("validity", "Whether the numbers may be used",
+                                    {.required = true}),
       field<&TrialResult::energy>("energy", "Energy by scope"),
       field<&TrialResult::efficiency>("efficiency", "Energy per unit of work"),
       field<&TrialResult::latency>("latency", "Latencies"),
@@ -238,7 +239,8 @@ const base::Table& Summary::table() {
                                       {.required = true}),
       field<&Summary::study_name>("study_name", "Name of the study"),
       field<&Summary::tool_version>("tool_version", "Version of the program"),
-      field<&Summary::configurations>("configurations", "A row a configuration", {.required = true}),
+      field<&Summary::configurations>("configurations", "A row a configuration",
+                                      {.required = true}),
       field<&Summary::trials>("trials", "A row a trial", {.required = true})};
   static constexpr base::Table table{"summary", "What a study says", fields};
   return table;
