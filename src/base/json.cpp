@@ -98,7 +98,7 @@ class Builder {
     if (!add_name(object, name)) {
       return refuse(fmt::format("the key `{}` appears twice", name));
     }
-    object.value.members().emplace_back(std::move(name), Json());
+    object.value.members().emplace_back(std::move(name), nullptr);
     return true;
   }
 
@@ -132,7 +132,7 @@ class Builder {
     return object.names.insert(name).second;
   }
 
-  bool put(Json value) {
+  bool put(Json&& value) {
     if (open_.empty()) {
       root_ = std::move(value);
     } else if (Json& into = open_.back().value; into.is_array()) {
