@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -162,33 +163,38 @@ bool fits(const LlamacppArgument& argument, const base::Json& value) {
   return false;
 }
 
-bool is_set(const domain::Deploy& deploy, std::string_view canonical, DeployState state) {
-  const bool resolved = state == DeployState::resolved;
-  if (canonical == "context_length") {
-    return !resolved && deploy.context_length.has_value();
+/// What the canonical fields ask of a native argument; nothing where they leave it open.
+std::optional<base::Json> asked_by_canonical(const domain::Deploy& deploy, std::string_view name,
+                                             DeployState state) {
+  const auto json = [](const auto& value) {
+    return value ? std::optional(base::Json(*value)) : std::nullopt;
+  };
+  const bool written = state == DeployState::as_written;
+  if (name == "n_ctx" && written && deploy.context_length) {
+    return base::Json(*deploy.context_length * deploy.batch_size);
   }
-  if (canonical == "threads") {
-    return !resolved && deploy.threads.has_value();
+  if (name == "n_threads" || name == "n_threads_batch") {
+    return written ? json(deploy.threads) : std::nullopt;
   }
-  if (canonical == "max_batched_tokens") {
-    return deploy.max_batched_tokens.has_value();
+  if (name == "n_batch") {
+    return json(deploy.max_batched_tokens);
   }
-  if (canonical == "micro_batch_tokens") {
-    return deploy.micro_batch_tokens.has_value();
+  if (name == "n_ubatch") {
+    return json(deploy.micro_batch_tokens);
   }
-  if (canonical == "attention") {
-    return deploy.attention != domain::Attention::automatic;
+  if (name == "cpumask") {
+    return json(deploy.cpu_affinity);
   }
-  if (canonical == "kv_cache.dtype") {
-    return deploy.kv_cache.dtype != "auto";
+  if (name == "flash_attn" && deploy.attention != domain::Attention::automatic) {
+    return base::Json(deploy.attention == domain::Attention::flash ? "enabled" : "disabled");
   }
-  if (canonical == "cpu_affinity") {
-    return deploy.cpu_affinity.has_value();
+  if ((name == "type_k" || name == "type_v") && deploy.kv_cache.dtype != "auto") {
+    return base::Json(deploy.kv_cache.dtype);
   }
-  if (canonical == "numa") {
-    return deploy.numa != "disabled";
+  if (name == "numa" && deploy.numa != "disabled") {
+    return base::Json(deploy.numa);
   }
-  return false;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -222,11 +228,12 @@ Expected<void> check_llamacpp_arguments(const domain::Deploy& deploy, DeployStat
           fmt::format("it has {}", fmt::join(kNames, ", ")));
     }
     LLEM_TRY(check_llamacpp_value(*argument, value));
-    if (is_set(deploy, argument->canonical, state)) {
-      return bad_argument(
-          fmt::format("`deploy.{}` and `deploy.llamacpp.{}` say the same thing twice",
-                      argument->canonical, name),
-          "keep one of them");
+    const auto asked = asked_by_canonical(deploy, name, state);
+    if (asked && *asked != value) {
+      return bad_argument(fmt::format("`deploy.{}` asks for {} = {}, `deploy.llamacpp.{}` for {}",
+                                      argument->canonical, name, base::write_json(*asked), name,
+                                      base::write_json(value)),
+                          "keep one of them");
     }
   }
   return {};

@@ -41,7 +41,7 @@ tl::unexpected<Error> bad_line(std::string_view side, std::string_view line, std
       fmt::format("bad line from the {}: {}", side, why),
       {},
       {fmt::format("`{}{}`", base::valid_utf8(shown), shown.size() < line.size() ? "…" : "")},
-      "bad_message"};
+      "protocol_error"};
   return tl::unexpected<Error>(std::move(error));
 }
 
@@ -123,7 +123,7 @@ Expected<std::optional<std::string>> LineBuffer::next() {
   const std::size_t length = (end == std::string::npos ? buffer_.size() : end) - begin_;
   if (length > kMaxLine) {
     return failure(ErrorKind::engine, fmt::format("a line is longer than {} bytes", kMaxLine), {},
-                   "bad_message");
+                   "protocol_error");
   }
   if (end == std::string::npos) {
     return std::nullopt;

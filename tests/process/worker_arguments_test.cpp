@@ -61,7 +61,19 @@ TEST(NativeArguments, win_over_fields_that_a_default_filled) {
   EXPECT_EQ(native->at("n_threads_batch"), Json(2));
   const auto written = engines::check_llamacpp_arguments(config.deploy, DeployState::as_written);
   ASSERT_FALSE(written) << "but not over fields that the user wrote";
-  EXPECT_TRUE(has(written.error().message, "`deploy.threads` and `deploy.llamacpp.n_threads`"));
+  EXPECT_EQ(written.error().message,
+            "`deploy.threads` asks for n_threads = 2, `deploy.llamacpp.n_threads` for 7");
+}
+
+TEST(NativeArguments, may_repeat_a_field_but_not_contradict_it) {
+  auto config = a_config();
+  config.deploy.max_batched_tokens = 64;
+  config.deploy.attention = domain::Attention::flash;
+  config.deploy.llamacpp["n_batch"] = Json(64);
+  config.deploy.llamacpp["flash_attn"] = Json("enabled");
+  EXPECT_TRUE(native_arguments(config));
+  config.deploy.llamacpp["flash_attn"] = Json("disabled");
+  EXPECT_FALSE(native_arguments(config));
 }
 
 TEST(NativeArguments, refuse_a_smaller_n_seq_max_than_the_batch) {
@@ -70,6 +82,13 @@ TEST(NativeArguments, refuse_a_smaller_n_seq_max_than_the_batch) {
   config.deploy.llamacpp["n_seq_max"] = Json(2);
   ASSERT_FALSE(native_arguments(config));
   EXPECT_TRUE(has(native_arguments(config).error().message, "smaller than batch_size"));
+}
+
+TEST(NativeArguments, name_the_field_that_does_not_fit) {
+  auto config = a_config();
+  config.deploy.batch_size = 300;
+  ASSERT_FALSE(native_arguments(config));
+  EXPECT_TRUE(has(native_arguments(config).error().message, "`deploy.batch_size` does not fit"));
 }
 
 TEST(LlamacppArguments, are_refused_when_unknown_with_the_nearest_name) {

@@ -170,7 +170,8 @@ class BadInput(unittest.TestCase):
         self.error("bad_argument", "must be true or false", native={"kv_unified": 1})
 
     def test_canonical_and_native_at_once(self):
-        self.error("bad_argument", "say the same thing twice", native={"n_batch": 64}, max_batched_tokens=64)
+        self.error("bad_argument", "`deploy.max_batched_tokens` asks for n_batch = 32, `deploy.llamacpp.n_batch` for 64",
+                   native={"n_batch": 64}, max_batched_tokens=32)
 
     def test_context_the_engine_refuses(self):
         self.error("bad_argument", "flash_attn", native={"flash_attn": "disabled", "type_v": "q8_0"})
@@ -389,6 +390,20 @@ class RealModel(unittest.TestCase):
         self.assertEqual(outputs["static", 3], outputs["continuous", 1])
         self.assertEqual(outputs["continuous", 3], outputs["continuous", 1])
 
+    def test_cancels_in_the_middle_of_a_long_step(self):
+        with worker(model=REAL_MODEL, batch_size=4, context_length=2048, max_batched_tokens=8192) as w:
+            w.start()
+            lists = [p["tokens"] for p in w.tokenize(synthetic_lengths=[2000] * 4)["prompts"]]
+            w.begin_serve(schedule(lists, [10] * 4, "static", 4), min_s=3600)
+            time.sleep(0.5)
+            begin = time.monotonic()
+            w.send("cancel")
+            serve = w.end_serve()
+            self.assertLess(time.monotonic() - begin, 1)
+            self.assertEqual(serve["steps"], [], "the first step was still running")
+            again = w.serve(schedule([lists[0][:20]], [3]), max_passes=1)
+            self.assertEqual(again["requests"][0]["output_tokens"], 3)
+
     def test_stops_at_end_of_sequence_but_not_before_it_may(self):
         with worker(model=REAL_MODEL, max_request_tokens=256) as w:
             w.start()
@@ -412,6 +427,7 @@ class RealModel(unittest.TestCase):
                         "ffn_width": 1536, "heads": 9, "kv_heads": 3, "head_width": 64, "vocabulary": 49152,
                         "context_length": 8192, "tied_embeddings": True, "gated_mlp": True, "file_type": "Q4_1"}
             self.assertEqual({k: model.get(k) for k in expected}, expected)
+            self.assertEqual(w.result()["worker"]["kv_cache_bytes"], 256 * 30 * 3 * 64 * (2 + 2))
 
 
 if __name__ == "__main__":

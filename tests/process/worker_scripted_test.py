@@ -58,7 +58,7 @@ class Life(unittest.TestCase):
         with worker() as w:
             w.send("hello", protocol="2.3", trial=0)
             w.receive("hello")
-            self.assertEqual(w.receive("error")["kind"], "protocol_mismatch")
+            self.assertEqual(w.receive("error")["kind"], "protocol_error")
             self.assertEqual(w.process.wait(10), 1)
 
     def test_refuses_lines_that_are_no_messages(self):
@@ -70,7 +70,7 @@ class Life(unittest.TestCase):
                     w.process.stdin.flush()
                 except BrokenPipeError:
                     pass
-                self.assertEqual(w.receive("error")["kind"], "bad_message")
+                self.assertEqual(w.receive("error")["kind"], "protocol_error")
                 self.assertEqual(w.process.wait(10), 1)
 
     def test_refuses_to_serve_or_tokenise_without_a_model(self):
@@ -78,7 +78,7 @@ class Life(unittest.TestCase):
             with worker() as w:
                 w.send(kind, **fields)
                 w.receive("hello")
-                self.assertEqual(w.receive("error")["kind"], "bad_message")
+                self.assertEqual(w.receive("error")["kind"], "protocol_error")
 
     def test_ends_when_its_input_ends(self):
         with worker() as w:

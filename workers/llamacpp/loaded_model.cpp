@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <sched.h>
 #include <utility>
@@ -54,10 +55,6 @@ std::string without_function(std::string_view line) {
   const bool named =
       colon != std::string_view::npos && line.substr(0, colon).find(' ') == std::string_view::npos;
   return std::string(named ? line.substr(colon + 2) : line);
-}
-
-double bytes_per_value(ggml_type type) {
-  return static_cast<double>(ggml_type_size(type)) / static_cast<double>(ggml_blck_size(type));
 }
 
 }  // namespace
@@ -149,41 +146,60 @@ Expected<void> LoadedModel::load_model(const std::string& path, Notices& notices
   log_.forget_errors();
   model_.reset(llama_model_load_from_file(path.c_str(), given_.model));
   if (watch.unwanted) {
-    return failure(ErrorKind::engine, "loading was cancelled", {}, "cancelled");
+    return failure(ErrorKind::engine, "loading was cancelled", {}, "interrupted");
   }
   if (!model_) {
     return tl::unexpected<Error>(
         engine_error(fmt::format("llama.cpp could not load `{}`", path), "bad_model"));
   }
+  if (llama_model_has_encoder(model_.get()) || !llama_model_has_decoder(model_.get()) ||
+      llama_model_is_diffusion(model_.get())) {
+    return failure(ErrorKind::engine,
+                   fmt::format("`{}` does not generate text token by token", path),
+                   "encoder and diffusion models cannot be served", "bad_model");
+  }
   return {};
+}
+
+/// Keys and values of `tokens` tokens, where every layer caches them all.
+std::optional<std::int64_t> LoadedModel::plain_cache_bytes(std::int64_t tokens) const {
+  const domain::ModelFacts& facts = file_.facts;
+  if (!file_.plain_kv_cache || !facts.layers || !facts.kv_heads || !facts.head_width ||
+      llama_model_is_recurrent(model_.get()) || llama_model_is_hybrid(model_.get())) {
+    return std::nullopt;
+  }
+  const std::int64_t values = tokens * *facts.layers * *facts.kv_heads * *facts.head_width;
+  const auto bytes = [values](ggml_type type) {
+    return values / ggml_blck_size(type) * static_cast<std::int64_t>(ggml_type_size(type));
+  };
+  return bytes(given_.context.type_k) + bytes(given_.context.type_v);
 }
 
 /// llama.cpp writes zeros over a new KV cache, so one that does not fit would not fail but wake the
 /// kernel's OOM killer.
 Expected<void> LoadedModel::check_memory() const {
-  const domain::ModelFacts& facts = file_.facts;
-  const bool known = file_.plain_kv_cache && facts.layers && facts.kv_heads && facts.head_width &&
-                     !llama_model_is_recurrent(model_.get()) &&
-                     !llama_model_is_hybrid(model_.get());
-  const auto free = free_memory_bytes();
-  if (!known || !free || !devices_.empty()) {
-    return {};
-  }
   const llama_context_params& context = given_.context;
-  const double tokens = context.n_ctx == 0 ? llama_model_n_ctx_train(model_.get())
-                                           : static_cast<double>(context.n_ctx);
-  const double needed = tokens *
-                        static_cast<double>(*facts.layers * *facts.kv_heads * *facts.head_width) *
-                        (bytes_per_value(context.type_k) + bytes_per_value(context.type_v));
-  if (needed <= static_cast<double>(*free)) {
+  const std::int64_t tokens =
+      context.n_ctx == 0 ? llama_model_n_ctx_train(model_.get()) : std::int64_t{context.n_ctx};
+  const auto needed = plain_cache_bytes(tokens);
+  const auto free = free_memory_bytes();
+  if (!needed || !free || *needed <= *free || !devices_.empty()) {
     return {};
   }
   return failure(
       ErrorKind::engine,
-      fmt::format("the KV cache of {} sequences, {:.0f} tokens together, needs {}; {} are free",
-                  context.n_seq_max, tokens, base::format_bytes(needed),
+      fmt::format("the KV cache of {} sequences, {} tokens together, needs {}; {} are free",
+                  context.n_seq_max, tokens, base::format_bytes(static_cast<double>(*needed)),
                   base::format_bytes(static_cast<double>(*free))),
       "lower batch_size, context_length or kv_cache.dtype", "out_of_memory");
+}
+
+/// The log rounds to 0.01 MiB; where the shape says the same to within that, the shape is exact.
+std::int64_t LoadedModel::cache_bytes() const {
+  constexpr std::int64_t kRounding = 5300;
+  const std::int64_t told = log_.cache_bytes();
+  const auto plain = plain_cache_bytes(llama_n_ctx(context_.get()));
+  return plain && std::abs(*plain - told) <= kRounding ? *plain : told;
 }
 
 Expected<void> LoadedModel::open_context() {
@@ -244,9 +260,9 @@ LoadReport LoadedModel::report() const {
   report.effective["devices"] = device_names(devices_);
   report.effective["system_info"] = Json(std::string(base::trim(llama_print_system_info())));
   report.model = facts();
-  report.kv_cache_bytes = log_.cache_bytes();
+  report.kv_cache_bytes = cache_bytes();
   report.compute_buffer_bytes = log_.compute_bytes();
-  report.memory_bytes = log_.model_bytes() + log_.cache_bytes() + log_.compute_bytes();
+  report.memory_bytes = log_.model_bytes() + cache_bytes() + log_.compute_bytes();
   return report;
 }
 

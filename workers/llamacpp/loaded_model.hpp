@@ -2,8 +2,10 @@
 
 // Owns: a model and its context in memory, from file to clean end.
 
+#include <cstdint>
 #include <llama.h>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,7 +24,7 @@ class LoadedModel {
   LoadedModel(const LoadedModel&) = delete;
   LoadedModel& operator=(const LoadedModel&) = delete;
 
-  /// Errors: model_missing, bad_model, bad_argument, out_of_memory, cancelled.
+  /// Errors: model_missing, bad_model, bad_argument, out_of_memory, interrupted.
   Expected<void> open(const protocol::WorkerConfig& config, Notices& notices);
   LoadReport report() const;
 
@@ -51,6 +53,8 @@ class LoadedModel {
 
   Expected<void> place_threads() const;
   Expected<void> load_model(const std::string& path, Notices& notices);
+  std::optional<std::int64_t> plain_cache_bytes(std::int64_t tokens) const;
+  std::int64_t cache_bytes() const;
   Expected<void> check_memory() const;
   Expected<void> open_context();
   Expected<void> attach_threads();

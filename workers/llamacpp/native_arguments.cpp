@@ -99,15 +99,25 @@ class Mapping {
     }
   }
 
+  Expected<void> check_value(const std::string& name, const Json& value) const {
+    const engines::LlamacppArgument* argument = engines::find_llamacpp_argument(name);
+    LLEM_ASSERT(argument != nullptr, "every canonical field maps to a known argument");
+    const Expected<void> fits = engines::check_llamacpp_value(*argument, value);
+    if (fits) {
+      return {};
+    }
+    if (config_.deploy.llamacpp.contains(name)) {
+      return bad_argument(fits.error().message);
+    }
+    const std::string_view field =
+        argument->canonical.empty() ? std::string_view("batch_size") : argument->canonical;
+    return bad_argument(
+        fmt::format("`deploy.{}` does not fit llama.cpp: {}", field, fits.error().message));
+  }
+
   Expected<void> check() const {
     for (const auto& [name, value] : native_) {
-      const engines::LlamacppArgument* argument = engines::find_llamacpp_argument(name);
-      LLEM_ASSERT(argument != nullptr, "every canonical field maps to a known argument");
-      if (Expected<void> fits = engines::check_llamacpp_value(*argument, value); !fits) {
-        Error error = std::move(fits).error();
-        error.kind = ErrorKind::engine;
-        return tl::unexpected<Error>(std::move(error));
-      }
+      LLEM_TRY(check_value(name, value));
     }
     const std::int64_t sequences = *integer("n_seq_max");
     if (sequences < config_.deploy.batch_size) {

@@ -60,8 +60,7 @@ Expected<TokenList> tokens_of(const llama_vocab* vocab, const std::string& text,
     tokens.resize(static_cast<std::size_t>(-count));
   }
   if (count < 0) {
-    return failure(ErrorKind::engine, "llama.cpp could not tokenise a prompt", {},
-                   "tokenize_failed");
+    return failure(ErrorKind::engine, "llama.cpp could not tokenise a prompt", {}, "bad_model");
   }
   return TokenList{{tokens.begin(), tokens.begin() + count}};
 }

@@ -68,7 +68,7 @@ class Session {
       return failure(ErrorKind::engine,
                      fmt::format("the host speaks protocol {}, this worker {}", hello.protocol,
                                  protocol::kVersion),
-                     "use a worker of the host's version", "protocol_mismatch");
+                     "use a worker of the host's version", "protocol_error");
     }
     return {};
   }
@@ -79,7 +79,7 @@ class Session {
 
   Expected<void> handle(const protocol::Load&) {
     if (loaded_) {
-      return failure(ErrorKind::engine, "the model is already loaded", {}, "bad_message");
+      return failure(ErrorKind::engine, "the model is already loaded", {}, "protocol_error");
     }
     domain::WorkerFacts& facts = result_.worker;
     facts.load_begin_ns = now_ns();
@@ -140,7 +140,7 @@ class Session {
 
   Expected<void> require_model(std::string_view what) const {
     if (!loaded_) {
-      return failure(ErrorKind::engine, fmt::format("{} before load", what), {}, "bad_message");
+      return failure(ErrorKind::engine, fmt::format("{} before load", what), {}, "protocol_error");
     }
     return {};
   }
@@ -198,7 +198,7 @@ Expected<protocol::WorkerConfig> read_own_config() {
     return failure(ErrorKind::engine,
                    fmt::format("the host speaks protocol {}, this worker {}", config.protocol,
                                protocol::kVersion),
-                   "use a worker of the host's version", "protocol_mismatch");
+                   "use a worker of the host's version", "protocol_error");
   }
   return config;
 }

@@ -24,7 +24,7 @@ T host(std::string_view line) {
 std::string refusal(std::string_view line) {
   const Expected<WorkerMessage> message = parse_worker_line(line);
   EXPECT_FALSE(message);
-  EXPECT_EQ(message.error().code, "bad_message");
+  EXPECT_EQ(message.error().code, "protocol_error");
   return message.error().message;
 }
 
@@ -140,7 +140,7 @@ TEST(LineBuffer, refuses_a_line_that_never_ends) {
   EXPECT_TRUE(buffer.next());
   buffer.append("x");
   ASSERT_FALSE(buffer.next());
-  EXPECT_EQ(buffer.next().error().code, "bad_message");
+  EXPECT_EQ(buffer.next().error().code, "protocol_error");
 }
 
 TEST(LineBuffer, takes_the_longest_line) {
