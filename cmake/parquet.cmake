@@ -30,16 +30,12 @@ message(STATUS "Parquet: ${LLEM_PARQUET_SOURCE}")
 
 # libllem_parquet.so holds the one file that includes Arrow. The store opens it on first use, so that a command which
 # touches no Parquet file starts without mapping 60 MB of libraries.
-add_library(llem_parquet_plugin MODULE ${PROJECT_SOURCE_DIR}/src/store/parquet_plugin.cpp
-            ${PROJECT_SOURCE_DIR}/src/store/column.cpp)
-if(NOT LLEM_SANITIZE)
-  target_link_options(llem_parquet_plugin PRIVATE "LINKER:--no-undefined")
-endif()
+add_library(llem_parquet_plugin MODULE ${PROJECT_SOURCE_DIR}/src/store/parquet_plugin.cpp)
 set_target_properties(llem_parquet_plugin PROPERTIES OUTPUT_NAME llem_parquet INSTALL_RPATH "$ORIGIN")
 target_include_directories(llem_parquet_plugin PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
 target_link_libraries(llem_parquet_plugin PRIVATE llem_settings llem_arrow fmt::fmt tl::expected)
 if(NOT LLEM_SANITIZE)
-  target_link_options(llem_parquet_plugin PRIVATE -Wl,-z,defs)  # a missing symbol shows here, not at the first file
+  target_link_options(llem_parquet_plugin PRIVATE "LINKER:-z,defs")  # a missing symbol shows here, not at the first file
 endif()
 install(TARGETS llem_parquet_plugin LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 

@@ -1,11 +1,14 @@
 #pragma once
 
-// Owns: Parquet files as typed columns. Arrow stays behind this header.
+// Owns: Parquet files as typed columns. Arrow stays behind this header, in a library that is opened
+// on first use: a program that touches no Parquet file does not pay for it.
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -20,25 +23,41 @@ using TextColumn = std::vector<std::string>;  // written dictionary-encoded
 using OptionalIntColumn = std::vector<std::optional<std::int64_t>>;
 using OptionalRealColumn = std::vector<std::optional<double>>;
 using OptionalTextColumn = std::vector<std::optional<std::string>>;
+using OptionalBoolColumn = std::vector<std::optional<bool>>;
+
+/// Text of few distinct words in many rows: 4 bytes a row. Files hold the same as for a TextColumn,
+/// which is what reading gives back.
+struct WordColumn {
+  std::vector<std::string> words;
+  std::vector<std::int32_t> rows;  // index into words
+};
 
 struct Column {
   std::string name;
   std::string unit;  // "s", "J" … in the field's metadata; empty when none
-  std::variant<IntColumn, RealColumn, TextColumn, OptionalIntColumn, OptionalRealColumn,
-               OptionalTextColumn>
+  std::variant<IntColumn, RealColumn, TextColumn, WordColumn, OptionalIntColumn, OptionalRealColumn,
+               OptionalTextColumn, OptionalBoolColumn>
       values;
+
+  std::size_t size() const;
 };
 
 struct ParquetTable {
-  std::vector<Column> columns;  // all of one length
-  std::map<std::string, std::string> metadata;  // schema name and version, units …
+  std::vector<Column> columns;                  // all of one length
+  std::map<std::string, std::string> metadata;  // schema name and version …; "units" is added
 
   const Column* find(std::string_view name) const;
+  /// Rows; 0 without columns.
+  std::size_t size() const;
 };
 
 /// zstd, written to `<path>.tmp`, fsynced, renamed. NaN and infinity are refused.
 Expected<void> write_parquet(const sys::Path& path, const ParquetTable& table);
-/// Reads a file this program wrote (or any flat file of int64, double and string columns).
-Expected<ParquetTable> read_parquet(const sys::Path& path);
+
+/// Reads a file this program wrote (or any flat file of int64, double, boolean and string columns).
+/// With `columns`, those alone, in that order; one that is not there is an error. Nullable columns
+/// come as optionals.
+Expected<ParquetTable> read_parquet(const sys::Path& path,
+                                    const std::vector<std::string>& columns = {});
 
 }  // namespace llem::store

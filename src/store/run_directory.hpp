@@ -2,8 +2,12 @@
 
 // Owns: the layout of a run directory, its lock, its manifest and its documents.
 
+#include <cstdint>
+#include <map>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.hpp"
@@ -11,6 +15,7 @@
 #include "domain/plan.hpp"
 #include "domain/recording.hpp"
 #include "domain/result.hpp"
+#include "sys/fd.hpp"
 #include "sys/file.hpp"
 
 namespace llem::store {
@@ -22,7 +27,7 @@ std::span<const std::string_view> words(TrialState);
 
 struct ManifestLine {
   std::int64_t v = 1;
-  std::string t;       // UTC
+  std::string t;  // UTC
   std::string owner;
   std::int64_t trial = 0;
   std::int64_t attempt = 1;
@@ -31,7 +36,7 @@ struct ManifestLine {
   static const base::Table& table();
 };
 
-/// One line of the manifest from text: strict but for a torn last line, which fold_manifest drops.
+/// One line of the manifest from text, strictly. A torn last line is dropped by read_manifest.
 Expected<ManifestLine> parse_manifest_line(std::string_view line);
 
 struct TrialStatus {
@@ -40,23 +45,31 @@ struct TrialStatus {
   std::optional<std::string> reason;
 };
 
-/// State of each trial after folding all owners' lines in time order; trials without a line are absent.
+/// State of each trial after folding all owners' lines in time order; trials without a line are
+/// absent.
 std::map<std::int64_t, TrialStatus> fold_manifest(std::span<const ManifestLine> lines);
 
 class RunDirectory {
  public:
-  /// Makes `<root>/<study>-<UTC>-<hash8>` (a number is appended when that exists), with study text and plan, locked.
+  /// Makes `<root>/<study>-<UTC>-<hash8>` (a number is appended when that exists), with study text
+  /// and plan, locked. The study text keeps its bytes and the file name's extension (`study.yaml`,
+  /// `study.json`); an empty one is not written.
   static Expected<RunDirectory> create(const Path& root, const domain::Plan& plan,
-                                       std::string_view study_text, std::string_view study_file_name);
-  /// Opens an existing one. With `lock`, refuses while another process owns it, naming that process.
+                                       std::string_view study_text,
+                                       std::string_view study_file_name);
+  /// Opens an existing one. With `lock`, refuses while another process owns it, naming that
+  /// process.
   enum class Lock { no, yes };
   static Expected<RunDirectory> open(const Path& path, Lock lock);
 
   const Path& path() const { return path_; }
+
   Expected<domain::Plan> read_plan() const;
 
   /// `trials/000007-<hash>-c2-a1`
-  Path trial_path(const domain::Trial& trial, std::string_view config_hash, std::int64_t attempt) const;
+  Path trial_path(const domain::Trial& trial, std::string_view config_hash,
+                  std::int64_t attempt) const;
+  /// Fails when that attempt has a directory already.
   Expected<Path> make_trial_directory(const domain::Trial& trial, std::string_view config_hash,
                                       std::int64_t attempt) const;
   /// Every trial directory with a recording.json, in trial and attempt order.
@@ -69,21 +82,27 @@ class RunDirectory {
 
   Expected<void> write_environment(const base::Json& environment) const;
   Expected<void> write_summary(const domain::Summary& summary) const;
-  /// One row a trial, flat columns.
+  /// One row a trial; columns as in flat_table.hpp, and `validity_codes`, the reason codes joined
+  /// by commas.
   Expected<void> write_results_table(std::span<const domain::TrialResult> results) const;
 
  private:
   explicit RunDirectory(Path path) : path_(std::move(path)) {}
+
+  Expected<void> take_lock();
+
   Path path_;
-  std::string owner_;
+  std::string owner_;  // "<host>-<pid>"
   std::optional<sys::FileLock> lock_;
   sys::Fd manifest_;
   sys::Fd events_;
 };
 
-/// recording.json, traces.parquet, timeline.parquet, tokens.parquet, steps.parquet in a trial's directory. Parquet
-/// times are int64 nanoseconds (`t_ns`) of the host's monotonic clock.
+/// recording.json, traces.parquet, timeline.parquet, tokens.parquet, steps.parquet in a trial's
+/// directory. Parquet times are int64 nanoseconds (`t_ns`) of the host's monotonic clock.
+/// recording.json comes last: a directory that has it has everything.
 Expected<void> write_recording(const Path& trial, const domain::Recording& recording);
+/// Checks that the files belong together: row counts, channels, order in time, token ranges.
 Expected<domain::Recording> read_recording(const Path& trial);
 Expected<void> write_result(const Path& trial, const domain::TrialResult& result);
 Expected<domain::TrialResult> read_result(const Path& trial);

@@ -1,0 +1,20 @@
+// Any text as a manifest: each line is read or refused, and what was read folds.
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "base/text.hpp"
+#include "store/run_directory.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  std::vector<llem::store::ManifestLine> lines;
+  for (const std::string_view line : llem::base::split(text, '\n')) {
+    if (auto parsed = llem::store::parse_manifest_line(line)) {
+      lines.push_back(*std::move(parsed));
+    }
+  }
+  (void)llem::store::fold_manifest(lines);
+  return 0;
+}

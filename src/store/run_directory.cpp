@@ -1,0 +1,312 @@
+#include "store/run_directory.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <system_error>
+#include <tuple>
+#include <unistd.h>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/field_io.hpp"
+#include "base/hash.hpp"
+#include "base/text.hpp"
+#include "store/document.hpp"
+#include "store/flat_table.hpp"
+#include "store/parquet.hpp"
+#include "sys/clock.hpp"
+#include "sys/system_error.hpp"
+
+namespace llem::store {
+namespace {
+
+constexpr std::array kFolders{"trials", "manifest", "locks"};
+constexpr int kNamesTried = 1000;
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "host";
+}
+
+std::string utc_now() {
+  return sys::utc_text(sys::read_clock_anchor().realtime_ns);
+}
+
+/// The same study planned twice has the same one: paths and times do not enter.
+std::string plan_hash(const domain::Plan& plan) {
+  base::Sha256 hash;
+  for (const domain::Configuration& configuration : plan.configurations) {
+    hash.update(configuration.hash.data(), configuration.hash.size());
+    hash.update("\n", 1);
+  }
+  const std::string trials = std::to_string(plan.trials.size());
+  hash.update(trials.data(), trials.size());
+  return hash.hex_digest();
+}
+
+Expected<Path> make_run_folder(const Path& root, const domain::Plan& plan) {
+  LLEM_TRY(sys::make_directories(root));
+  const std::string name = fmt::format("{}-{}-{}", base::file_name_from(plan.study_name),
+                                       sys::utc_compact(sys::read_clock_anchor().realtime_ns),
+                                       plan_hash(plan).substr(0, 8));
+  for (int number = 1; number <= kNamesTried; ++number) {
+    const Path path = root / (number == 1 ? name : fmt::format("{}-{}", name, number));
+    LLEM_ASSIGN(const bool made, sys::make_new_directory(path));
+    if (made) {
+      return path;
+    }
+  }
+  return sys::io_failure("make the directory", root / name, EEXIST);
+}
+
+Expected<void> fill_run_folder(const Path& path, const domain::Plan& plan,
+                               std::string_view study_text, std::string_view study_file_name) {
+  for (const char* folder : kFolders) {
+    LLEM_TRY(sys::make_directories(path / folder));
+  }
+  if (!study_text.empty()) {
+    const std::string extension = Path(study_file_name).extension().string();
+    LLEM_TRY(sys::write_file_atomic(path / (extension == ".json" ? "study.json" : "study.yaml"),
+                                    study_text));
+  }
+  // Last, because its presence makes this folder a run directory.
+  return write_document(path / "plan.json", base::write_struct(plan));
+}
+
+std::optional<std::int64_t> number_after(std::string_view text, std::string_view prefix) {
+  if (!text.starts_with(prefix)) {
+    return std::nullopt;
+  }
+  text.remove_prefix(prefix.size());
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    return std::nullopt;
+  }
+  return number;
+}
+
+/// (trial, attempt) of "000007-<hash>-c2-a1".
+std::optional<std::pair<std::int64_t, std::int64_t>> parse_trial_name(std::string_view name) {
+  const auto parts = base::split(name, '-');
+  if (parts.size() != 4 || !number_after(parts[2], "c")) {
+    return std::nullopt;
+  }
+  const auto trial = number_after(parts[0], "");
+  const auto attempt = number_after(parts[3], "a");
+  if (!trial || !attempt) {
+    return std::nullopt;
+  }
+  return std::pair(*trial, *attempt);
+}
+
+/// The names in a folder, sorted; none when there is no folder.
+Expected<std::vector<Path>> entries_of(const Path& folder) {
+  std::vector<Path> entries;
+  std::error_code error;
+  std::filesystem::directory_iterator entry(folder, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    entries.push_back(entry->path());
+  }
+  if (error && error != std::errc::no_such_file_or_directory) {
+    return sys::io_failure("list", folder, error.value());
+  }
+  std::ranges::sort(entries);
+  return entries;
+}
+
+Expected<void> read_manifest_file(const Path& path, std::vector<ManifestLine>& lines) {
+  LLEM_ASSIGN(const std::string text, sys::read_file(path));
+  std::string_view rest = text;
+  for (int number = 1; !rest.empty(); ++number) {
+    const std::size_t end = rest.find('\n');
+    const bool torn = end == std::string_view::npos;  // still being written, or cut by a crash
+    auto line = parse_manifest_line(rest.substr(0, end));
+    if (line) {
+      lines.push_back(*std::move(line));
+    } else if (!torn || line.error().code == "newer_version") {
+      return tl::unexpected<Error>(
+          std::move(line).error().at(fmt::format("{}:{}", path.string(), number)));
+    }
+    rest.remove_prefix(torn ? rest.size() : end + 1);
+  }
+  return {};
+}
+
+/// A file of this name that nobody wrote to before: going on after another's torn line would hide
+/// ours.
+Expected<sys::Fd> open_new_log(const Path& folder, const std::string& owner) {
+  for (int number = 1; number <= kNamesTried; ++number) {
+    const Path path =
+        folder / (number == 1 ? owner + ".jsonl" : fmt::format("{}-{}.jsonl", owner, number));
+    std::error_code error;
+    if (!std::filesystem::exists(path, error)) {
+      LLEM_TRY(sys::write_file_atomic(path, ""));  // makes the name itself durable
+      return sys::open_append(path);
+    }
+  }
+  return sys::io_failure("open", folder / owner, EEXIST);
+}
+
+}  // namespace
+
+Expected<void> RunDirectory::take_lock() {
+  const Path file = path_ / "locks" / "run.lock";
+  const std::string host = host_name();
+  LLEM_TRY(sys::make_directories(file.parent_path()));
+  auto lock =
+      sys::FileLock::acquire(file, fmt::format("{} pid {} since {}", host, ::getpid(), utc_now()));
+  if (!lock) {
+    Error error = std::move(lock).error();
+    if (error.code == "locked") {
+      error.message = fmt::format("`{}` is in use by another llem: {}", path_.string(),
+                                  sys::read_line(file).value_or("unknown"));
+      error.hint = "wait until it has ended, or stop it; reading commands work meanwhile";
+    }
+    return tl::unexpected<Error>(std::move(error));
+  }
+  lock_ = *std::move(lock);
+  owner_ = fmt::format("{}-{}", base::file_name_from(host), ::getpid());
+  return {};
+}
+
+Expected<RunDirectory> RunDirectory::create(const Path& root, const domain::Plan& plan,
+                                            std::string_view study_text,
+                                            std::string_view study_file_name) {
+  LLEM_ASSIGN(Path path, make_run_folder(root, plan));
+  RunDirectory run(std::move(path));
+  auto made = run.take_lock();
+  if (made) {
+    made = fill_run_folder(run.path_, plan, study_text, study_file_name);
+  }
+  if (!made) {
+    std::error_code ignored;  // the error that counts is the one that is returned
+    std::filesystem::remove_all(run.path_, ignored);
+    return tl::unexpected<Error>(std::move(made).error());
+  }
+  return run;
+}
+
+Expected<RunDirectory> RunDirectory::open(const Path& path, Lock lock) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) {
+    return sys::io_failure("open the run directory", path, ENOENT);
+  }
+  if (!std::filesystem::exists(path / "plan.json", error)) {
+    return failure(ErrorKind::io,
+                   fmt::format("`{}` is no run directory: it has no plan.json", path.string()),
+                   "give the directory that `llem run` printed", "no_run_directory");
+  }
+  RunDirectory run(path);
+  if (lock == Lock::yes) {
+    LLEM_TRY(run.take_lock());
+  }
+  return run;
+}
+
+Expected<domain::Plan> RunDirectory::read_plan() const {
+  return read_document_as<domain::Plan>(path_ / "plan.json", "plan");
+}
+
+Path RunDirectory::trial_path(const domain::Trial& trial, std::string_view config_hash,
+                              std::int64_t attempt) const {
+  return path_ / "trials" /
+         fmt::format("{:06}-{}-c{}-a{}", trial.index, base::file_name_from(config_hash),
+                     trial.cycle, attempt);
+}
+
+Expected<Path> RunDirectory::make_trial_directory(const domain::Trial& trial,
+                                                  std::string_view config_hash,
+                                                  std::int64_t attempt) const {
+  const Path path = trial_path(trial, config_hash, attempt);
+  LLEM_TRY(sys::make_directories(path.parent_path()));
+  LLEM_ASSIGN(const bool made, sys::make_new_directory(path));
+  if (!made) {
+    return sys::io_failure("make the directory", path, EEXIST);
+  }
+  return path;
+}
+
+Expected<std::vector<Path>> RunDirectory::recorded_trials() const {
+  LLEM_ASSIGN(const std::vector<Path> entries, entries_of(path_ / "trials"));
+  std::vector<std::tuple<std::int64_t, std::int64_t, Path>> found;
+  for (const Path& entry : entries) {
+    const auto numbers = parse_trial_name(entry.filename().string());
+    std::error_code error;
+    if (numbers && std::filesystem::is_regular_file(entry / "recording.json", error)) {
+      found.emplace_back(numbers->first, numbers->second, entry);
+    }
+  }
+  std::ranges::sort(found);
+  std::vector<Path> paths;
+  for (auto& [trial, attempt, path] : found) {
+    paths.push_back(std::move(path));
+  }
+  return paths;
+}
+
+Expected<void> RunDirectory::append_manifest(std::int64_t trial, std::int64_t attempt,
+                                             TrialState state, std::optional<std::string> reason) {
+  LLEM_ASSERT(lock_, "only the owner of a run writes its manifest");
+  if (!manifest_) {
+    LLEM_ASSIGN(manifest_, open_new_log(path_ / "manifest", owner_));
+  }
+  const ManifestLine line{.t = utc_now(),
+                          .owner = owner_,
+                          .trial = trial,
+                          .attempt = attempt,
+                          .state = state,
+                          .reason = std::move(reason)};
+  return sys::append_line(manifest_, base::write_json(base::write_struct(line)));
+}
+
+Expected<std::vector<ManifestLine>> RunDirectory::read_manifest() const {
+  LLEM_ASSIGN(const std::vector<Path> files, entries_of(path_ / "manifest"));
+  std::vector<ManifestLine> lines;
+  for (const Path& file : files) {
+    if (file.extension() == ".jsonl") {
+      LLEM_TRY(read_manifest_file(file, lines));
+    }
+  }
+  return lines;
+}
+
+Expected<void> RunDirectory::append_event(const base::Json& event) {
+  if (!events_) {
+    LLEM_ASSIGN(events_, sys::open_append(path_ / "events.jsonl"));
+  }
+  return sys::append_line(events_, base::write_json(event));
+}
+
+Expected<void> RunDirectory::write_environment(const base::Json& environment) const {
+  return write_document(path_ / "environment.json", environment);
+}
+
+Expected<void> RunDirectory::write_summary(const domain::Summary& summary) const {
+  return write_document(path_ / "summary.json", base::write_struct(summary));
+}
+
+Expected<void> RunDirectory::write_results_table(
+    std::span<const domain::TrialResult> results) const {
+  FlatWriter writer(domain::TrialResult::table());
+  TextColumn codes;
+  for (const domain::TrialResult& result : results) {
+    writer.add(&result);
+    std::vector<std::string> names;
+    for (const domain::ValidityCode& code : result.validity.codes) {
+      names.push_back(code.code);
+    }
+    codes.push_back(base::join(names, ","));
+  }
+  ParquetTable table{std::move(writer).take(),
+                     {{"schema", "results"}, {"schema_version", "1.0.0"}}};
+  const auto state = std::ranges::find(table.columns, "validity_state", &Column::name);
+  table.columns.insert(state == table.columns.end() ? state : state + 1,
+                       Column{"validity_codes", "", std::move(codes)});
+  return write_parquet(path_ / "results.parquet", table);
+}
+
+}  // namespace llem::store
