@@ -1,0 +1,13 @@
+# Puts assets/catalogue.json and assets/prompts.txt into the binary, so that it works without its share folder.
+function(llem_embed_assets)
+  set(_names catalogue.json prompts.txt)
+  foreach(_name IN LISTS _names)
+    set(_path ${PROJECT_SOURCE_DIR}/assets/${_name})
+    string(MAKE_C_IDENTIFIER ${_name} _identifier)
+    file(READ ${_path} ${_identifier})
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${_path})
+  endforeach()
+  set(_generated ${PROJECT_BINARY_DIR}/generated/embedded_assets.cpp)
+  configure_file(${PROJECT_SOURCE_DIR}/src/assets/embedded.cpp.in ${_generated} @ONLY)
+  target_sources(llem_assets PRIVATE ${_generated})
+endfunction()
