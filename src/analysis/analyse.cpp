@@ -18,7 +18,7 @@ domain::Identity identity(const domain::Recording& recording) {
   const auto kind = static_cast<std::size_t>(recording.configuration.deploy.engine);
   id.engine = named.empty() ? std::string(domain::words(domain::EngineKind{})[kind]) : named;
   id.engine_version = recording.worker.engine_version;
-  id.model = recording.model.name.value_or(recording.configuration.model.name);
+  id.model = recording.configuration.model.name;
   id.model_sha256 = recording.configuration.model_sha256;
   id.started_utc = recording.anchor_begin.utc;
   id.tool = "llem " + recording.tool_version;

@@ -92,8 +92,8 @@ struct Headline {
 };
 
 /// Every GPU the deployment uses, or nothing: a sum over some of them would be too small.
-Headline gpu_headline(const domain::Recording& recording, const domain::Energy& energy,
-                      const std::vector<std::string>& gpus, Findings& findings) {
+Headline gpu_headline(const domain::Energy& energy, const std::vector<std::string>& gpus,
+                      Findings& findings) {
   Headline headline;
   for (const auto& id : gpus) {
     const auto it = std::find_if(energy.scopes.begin(), energy.scopes.end(), [&](const auto& s) {
@@ -106,7 +106,6 @@ Headline gpu_headline(const domain::Recording& recording, const domain::Energy& 
     headline.scope = it->kind == domain::Scope::module ? "module" : "gpu";
     headline.parts.push_back(&*it);
   }
-  (void)recording;
   return headline;
 }
 
@@ -134,7 +133,7 @@ void estimate_host(const domain::Recording& recording, const Window& window, dom
     return;
   }
   findings.add("estimated_energy",
-               fmt::format("mean power ~{:.1f} W from CPU load, +-50 %", *estimate->mean_power_w));
+               fmt::format("mean power ~{:.1f} W from CPU load, ±50 %", *estimate->mean_power_w));
   energy.scopes.push_back(std::move(*estimate));
   energy.estimated_total_j = energy.scopes.back().gross;
 }
@@ -207,15 +206,17 @@ std::optional<domain::Value> per_count(const std::optional<domain::Value>& energ
 std::optional<domain::Energy> energy(const domain::Recording& recording, const Window& window,
                                      Findings& findings) {
   domain::Energy energy;
+  Findings of_no_interest;  // troubles of devices the deployment does not use
   for (const auto& channels : scopes_of(recording)) {
-    if (auto scope = scope_energy(recording, channels, window, findings)) {
+    Findings& told = is_unused(recording, channels.device) ? of_no_interest : findings;
+    if (auto scope = scope_energy(recording, channels, window, told)) {
       energy.scopes.push_back(std::move(*scope));
     }
   }
   set_measured_total(recording, energy);
   const auto gpus = used_gpus(recording);
-  Headline headline = gpus.empty() ? cpu_headline(recording, energy)
-                                   : gpu_headline(recording, energy, gpus, findings);
+  Headline headline =
+      gpus.empty() ? cpu_headline(recording, energy) : gpu_headline(energy, gpus, findings);
   if (gpus.empty() && headline.parts.empty()) {
     estimate_host(recording, window, energy, findings);
     if (energy.estimated_total_j) {

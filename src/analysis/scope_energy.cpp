@@ -200,8 +200,10 @@ domain::Value net_of(const domain::ScopeEnergy& scope, const Window& window) {
   const domain::IdlePower& idle = *scope.idle;
   domain::Value net = scope.gross;
   net.value = scope.gross.value - idle.power_w * window.duration_s;
-  net.u_random =
-      std::hypot(scope.gross.u_random.value_or(0), idle.u_w.value_or(0) * window.duration_s);
+  if (scope.gross.u_random || idle.u_w) {
+    net.u_random =
+        std::hypot(scope.gross.u_random.value_or(0), idle.u_w.value_or(0) * window.duration_s);
+  }
   if (scope.gross.u_systematic && scope.gross.value != 0) {
     // The gain is common to both, so it multiplies the difference.
     net.u_systematic = *scope.gross.u_systematic * std::abs(net.value / scope.gross.value);

@@ -57,7 +57,8 @@ void judge_clocks(const domain::Recording& r, Findings& f) {
     }
   }
   const double bound = seconds(r.clock_offset.bound_ns);
-  if (bound > kClockBound) {
+  // A recorder that gave up for this reason has said so with its own numbers.
+  if (bound > kClockBound && !f.has("clock_offset_large")) {
     f.add("clock_offset_large", fmt::format("offset {:.3f} ms known to {:.3f} ms",
                                             seconds(r.clock_offset.offset_ns) * 1e3, bound * 1e3));
   }
@@ -78,8 +79,9 @@ void judge_procedure(const domain::Recording& r, const Window* w, Findings& f) {
     f.add("window_short", fmt::format("{:.2f} s < {:g} s", w->duration_s, least));
   }
   if (!r.warmup.blocks.empty() && !r.warmup.steady) {
-    f.add("not_steady", fmt::format("last blocks: CV {:.1f} %, slope {:.1f} %",
-                                    100 * r.warmup.cv_ratio, 100 * r.warmup.slope_ratio));
+    f.add("not_steady",
+          fmt::format("after {} blocks: CV {:.1f} %, slope {:.1f} %", r.warmup.blocks.size(),
+                      100 * r.warmup.cv_ratio, 100 * r.warmup.slope_ratio));
   }
 }
 
@@ -127,12 +129,18 @@ void judge_serving(const domain::Recording& r, const Window& w, const domain::Tr
   }
 }
 
-void judge_throttling(const domain::TrialResult& result, Findings& f) {
+bool is_used(const domain::Recording& r, std::string_view device) {
+  const auto it = std::find_if(r.devices.begin(), r.devices.end(),
+                               [&](const auto& d) { return d.id == device; });
+  return it == r.devices.end() || it->used;
+}
+
+void judge_throttling(const domain::Recording& r, const domain::TrialResult& result, Findings& f) {
   if (!result.thermal) {
     return;
   }
   for (const auto& device : result.thermal->devices) {
-    if (!device.throttle) {
+    if (!device.throttle || !is_used(r, device.device)) {
       continue;
     }
     const auto& t = *device.throttle;
@@ -213,7 +221,7 @@ void judge(const domain::Recording& recording, const Window* window,
   }
   judge_outputs(recording, *window, findings);
   judge_serving(recording, *window, result, findings);
-  judge_throttling(result, findings);
+  judge_throttling(recording, result, findings);
   judge_load(result, findings);
   judge_sensors(recording, result, *window, findings);
 }

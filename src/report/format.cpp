@@ -77,8 +77,10 @@ std::string number(const domain::Aggregate& a, double scale) {
   const double half = (a.interval->high - a.interval->low) / 2 * scale;
   const double value = a.value * scale;
   const int for_half = half > 0 ? -exponent_of(half) : 0;
-  const int decimals =
-      std::clamp(std::max(kDigits - 1 - exponent_of(value), for_half), 0, kMostDecimals);
+  // A value within its own interval shows no more digits than the interval carries.
+  const int wanted =
+      half > std::abs(value) ? for_half + 1 : std::max(kDigits - 1 - exponent_of(value), for_half);
+  const int decimals = std::clamp(wanted, 0, kMostDecimals);
   return fmt::format("{}{:.{}f} ± {:.{}f}", is_estimate(a) ? "~" : "", value, decimals, half,
                      decimals);
 }

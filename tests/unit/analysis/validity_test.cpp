@@ -52,6 +52,13 @@ TEST_P(EachCode, is_raised_alone_with_its_numbers_and_known_severity) {
             invalid ? domain::ValidityState::invalid : domain::ValidityState::flagged);
 }
 
+/// Makes the package a GPU that the deployment uses.
+void as_gpu(Recording& r, const char* id, base::Json facts) {
+  r.devices.push_back({id, "NVIDIA L4", "gpu", true, std::move(facts)});
+  r.channels[0].device = id;
+  r.channels[0].scope = Scope::gpu;
+}
+
 void throttle(Recording& r, Signal signal, double share) {
   domain::Channel channel;
   channel.index = static_cast<std::int64_t>(r.channels.size());
@@ -59,7 +66,7 @@ void throttle(Recording& r, Signal signal, double share) {
   channel.signal = signal;
   channel.behaviour = Behaviour::counter;
   r.channels.push_back(channel);
-  r.devices.push_back({"gpu:a", "NVIDIA L4", "gpu", false, base::Json::object()});
+  as_gpu(r, "gpu:a", base::Json::object());
   domain::Trace trace;
   for (int second = 0; second <= 70; ++second) {
     trace.push_back({1'000'000'000'000 + second * 1'000'000'000LL, 0, share * second});
@@ -70,7 +77,9 @@ void throttle(Recording& r, Signal signal, double share) {
 void host_counter(Recording& r, Signal signal, double rate) {
   throttle(r, signal, rate);
   r.channels.back().device = "host";
-  r.devices.pop_back();
+  r.devices.clear();
+  r.channels[0].device = "package-0";
+  r.channels[0].scope = Scope::package;
 }
 
 const Case kCases[] = {
@@ -88,7 +97,7 @@ const Case kCases[] = {
      [](Recording& r) { r.serves[0].requests[0].output_tokens = 12; }},
     {"request_errors", "1 of 20",
      [](Recording& r) { r.serves[0].requests[0].finish = domain::Finish::error; }},
-    {"not_steady", "CV 8.0 %, slope 2.0 %",
+    {"not_steady", "after 2 blocks: CV 8.0 %, slope 2.0 %",
      [](Recording& r) {
        r.warmup.steady = false;
        r.warmup.cv_ratio = 0.08;
@@ -115,12 +124,7 @@ const Case kCases[] = {
     {"token_times_estimated", "per_chunk",
      [](Recording& r) { r.serves[0].token_time = domain::TokenTime::per_chunk; }},
     {"mig_parent_energy", "gpu:m",
-     [](Recording& r) {
-       r.devices.push_back(
-           {"gpu:m", "NVIDIA A30", "gpu", true, base::Json::object({{"mig_mode", 1}})});
-       r.channels[0].device = "gpu:m";
-       r.channels[0].scope = Scope::gpu;
-     }},
+     [](Recording& r) { as_gpu(r, "gpu:m", base::Json::object({{"mig", true}})); }},
     {"timeline_incomplete", "no window", [](Recording& r) { r.serves.clear(); }},
     {"out_of_memory", "needs 9 GiB (in load)",
      [](Recording& r) {
@@ -161,6 +165,17 @@ TEST(Validity, of_a_window_below_thirty_seconds_says_so) {
   ASSERT_EQ(result.validity.codes.size(), 1U);
   EXPECT_EQ(result.validity.codes[0].code, "window_short");
   EXPECT_EQ(result.validity.codes[0].evidence, "6.00 s < 30 s");
+}
+
+TEST(Validity, does_not_suffer_from_devices_that_are_not_used) {
+  auto recording = a_measured_recording().build();
+  throttle(recording, Signal::throttle_hw_thermal, 0.5);
+  recording.channels[0].device = "package-0";
+  recording.channels[0].scope = Scope::package;
+  recording.devices[0].used = false;
+  recording.channels[1].signal = Signal::energy;  // and its energy counter has one reading
+  recording.traces[1].resize(1);
+  EXPECT_EQ(analyse(recording).validity.state, domain::ValidityState::valid);
 }
 
 TEST(Validity, passes_notes_of_the_recorder_on) {

@@ -217,6 +217,7 @@ TEST(Number, prints_as_many_digits_as_the_interval_needs) {
   EXPECT_EQ(number(a_value(0.41234, 0.0002)), "0.4123 ± 0.0002");
   EXPECT_EQ(number(a_value(1234.4, 15)), "1234 ± 15");
   EXPECT_EQ(number(a_value(0.000123)), "0.000123");
+  EXPECT_EQ(number(a_value(-0.00106, 0.00294)), "-0.0011 ± 0.0029");
   EXPECT_EQ(number(a_value(-0.26, 0.01)), "-0.260 ± 0.010");
 }
 
