@@ -152,28 +152,24 @@ ParquetTable timeline_table(const Recording& recording) {
   return table;
 }
 
-/// Row of timeline.parquet each token belongs to; nothing where no request claims it.
-OptionalIntColumn owners_of_tokens(const Serve& serve, std::int64_t first_row) {
-  OptionalIntColumn owners(serve.token_ns.size());
-  for (std::size_t i = 0; i < serve.requests.size(); ++i) {
-    const RequestRecord& request = serve.requests[i];
-    std::fill_n(owners.begin() + request.token_offset, request.output_tokens,
-                first_row + static_cast<std::int64_t>(i));
-  }
-  return owners;
-}
-
+/// `request` is the row of timeline.parquet a token belongs to; null where no request claims it.
 ParquetTable tokens_table(const Recording& recording) {
-  WordRuns label;
-  OptionalIntColumn owner;
-  IntColumn t_ns;
-  std::int64_t first_row = 0;
+  std::size_t rows = 0;
   for (const Serve& serve : recording.serves) {
+    rows += serve.token_ns.size();
+  }
+  WordRuns label;
+  OptionalIntColumn owner(rows);
+  IntColumn t_ns;
+  t_ns.reserve(rows);
+  std::int64_t timeline_row = 0;
+  for (const Serve& serve : recording.serves) {
+    const auto begin = owner.begin() + signed_size(t_ns);
+    for (const RequestRecord& request : serve.requests) {
+      std::fill_n(begin + request.token_offset, request.output_tokens, timeline_row++);
+    }
     label.add(serve.label, serve.token_ns.size());
-    const OptionalIntColumn owners = owners_of_tokens(serve, first_row);
-    owner.insert(owner.end(), owners.begin(), owners.end());
     t_ns.insert(t_ns.end(), serve.token_ns.begin(), serve.token_ns.end());
-    first_row += signed_size(serve.requests);
   }
   std::vector<Column> columns;
   columns.push_back(std::move(label).take("label"));
