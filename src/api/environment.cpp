@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <llem/version.hpp>
 
+#include "api/environment_document.hpp"
 #include "base/field_io.hpp"
 #include "base/text.hpp"
 #include "domain/recording.hpp"
@@ -15,44 +16,29 @@ namespace llem::api {
 
 base::Json environment_json(const meters::MeterSet& meters) {
   const sys::HostFacts host = sys::read_host_facts(sys::system_root());
-  base::Json facts = base::Json::object({{"hostname", host.hostname},
-                                         {"kernel", host.kernel},
-                                         {"os", host.os},
-                                         {"cpu_model", host.cpu_model},
-                                         {"logical_cpus", host.logical_cpus},
-                                         {"machine_cpus", host.machine_cpus},
-                                         {"memory_bytes", host.memory_bytes},
-                                         {"cgroup_version", host.cgroup_version}});
-  const auto add = [&facts](const char* key, const auto& value) {
-    if (value) {
-      facts[key] = *value;
-    }
-  };
-  add("governor", host.governor);
-  add("smt", host.smt);
-  add("turbo", host.turbo);
-  add("hypervisor", host.hypervisor);
-  add("container", host.container);
-  add("cgroup_memory_limit_bytes", host.cgroup_memory_limit_bytes);
-  add("cgroup_cpu_limit", host.cgroup_cpu_limit);
-  base::Json devices = base::Json::array();
-  for (const domain::Device& device : meters.devices) {
-    devices.push_back(base::write_struct(device));
-  }
-  base::Json found = base::Json::array();
+  Environment out;
+  out.tool_version = std::string(version());
+  out.read_utc = sys::utc_text(sys::read_clock_anchor().realtime_ns);
+  out.host = {host.hostname,
+              host.kernel,
+              host.os,
+              host.cpu_model,
+              host.logical_cpus,
+              host.machine_cpus,
+              host.memory_bytes,
+              host.cgroup_version,
+              host.governor,
+              host.smt,
+              host.turbo,
+              host.hypervisor,
+              host.container,
+              host.cgroup_memory_limit_bytes,
+              host.cgroup_cpu_limit};
+  out.devices = meters.devices;
   for (const meters::MeterFinding& finding : meters.findings) {
-    found.push_back(base::Json::object({{"meter", finding.meter},
-                                        {"state", finding.state},
-                                        {"detail", finding.detail},
-                                        {"accuracy", finding.accuracy}}));
+    out.meters.push_back({finding.meter, finding.state, finding.detail, finding.accuracy});
   }
-  return base::Json::object({{"schema", "environment"},
-                             {"schema_version", "1.0.0"},
-                             {"tool_version", version()},
-                             {"read_utc", sys::utc_text(sys::read_clock_anchor().realtime_ns)},
-                             {"host", std::move(facts)},
-                             {"devices", std::move(devices)},
-                             {"meters", std::move(found)}});
+  return base::write_struct(out);
 }
 
 std::string_view event_word(EventKind kind) {

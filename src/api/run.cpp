@@ -56,8 +56,10 @@ Expected<Assets> resolve_assets(const domain::StudyConfig& config, assets::Fetch
     return found;
   }
   LLEM_ASSIGN(found.prompts,
-              assets::resolve_dataset(config.workload.dataset, fetch,
-                                      config.measure.profile == domain::Profile::quick, progress));
+              assets::resolve_dataset(
+                  config.workload.dataset, fetch,
+                  fetch == assets::Fetch::yes && config.measure.profile == domain::Profile::quick,
+                  progress));
   return found;
 }
 
@@ -144,6 +146,29 @@ Expected<void> check_space(const std::string& root) {
   return {};
 }
 
+/// A results folder that this run made goes again when nothing came into it.
+class ResultsFolder {
+ public:
+  explicit ResultsFolder(const sys::Path& path) : path_(path) {
+    std::error_code ignored;
+    was_there_ = std::filesystem::exists(path_, ignored);
+  }
+
+  ~ResultsFolder() {
+    std::error_code ignored;  // a folder with something in it stays
+    if (!was_there_) {
+      std::filesystem::remove(path_, ignored);
+    }
+  }
+
+  ResultsFolder(const ResultsFolder&) = delete;
+  ResultsFolder& operator=(const ResultsFolder&) = delete;
+
+ private:
+  sys::Path path_;
+  bool was_there_ = false;
+};
+
 sys::CommandLine worker_command(const sys::Path& worker) {
   sys::CommandLine command;
   command.argv = {worker.string()};
@@ -156,6 +181,7 @@ Expected<RunOutcome> run(const Study& study, const RunOptions& options) {
   const domain::StudyConfig& config = study.state().resolved;
   LLEM_ASSIGN(const sys::Path worker, engines::find_worker(config.deploy.engine));
   LLEM_ASSIGN(const std::string root, results_dir(options));
+  const ResultsFolder folder(root);
   LLEM_TRY(check_space(root));
   LLEM_ASSIGN(Assets assets, resolve_assets(config, assets::Fetch::yes, options.events));
   LLEM_ASSIGN(meters::MeterSet meters, meters::open_meters(meter_options(config)));
@@ -163,12 +189,6 @@ Expected<RunOutcome> run(const Study& study, const RunOptions& options) {
   LLEM_ASSIGN(store::RunDirectory directory,
               store::RunDirectory::create(root, plan, study.state().text, study.state().file_name));
   LLEM_TRY(directory.write_environment(api::environment_json(meters)));
-
-  Event event;
-  event.kind = EventKind::study_started;
-  event.text = directory.path().string();
-  event.trials = static_cast<std::int64_t>(plan.trials.size());
-  options.events(event);
 
   const EventSink sink = [&](const Event& e) {
     if (e.kind != EventKind::progress) {
@@ -178,6 +198,11 @@ Expected<RunOutcome> run(const Study& study, const RunOptions& options) {
     }
     options.events(e);
   };
+  Event event;
+  event.kind = EventKind::study_started;
+  event.text = directory.path().string();
+  event.trials = static_cast<std::int64_t>(plan.trials.size());
+  sink(event);
   const study::DriveInputs inputs{.plan = plan,
                                   .model = assets.model.facts,
                                   .prompts = assets.prompts.prompts,

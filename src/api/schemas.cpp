@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "api/environment_document.hpp"
 #include "base/field_io.hpp"
 #include "base/text.hpp"
 #include "config/config.hpp"
@@ -28,6 +29,7 @@ constexpr std::array kDocuments{
     Document{"study", "A study file", &domain::StudyConfig::table},
     Document{"user_config", "The user's configuration", &config::UserConfig::table},
     Document{"plan", "plan.json", &domain::Plan::table},
+    Document{"environment", "environment.json", &Environment::table},
     Document{"recording", "recording.json", &domain::Recording::table},
     Document{"result", "result.json", &domain::TrialResult::table},
     Document{"summary", "summary.json", &domain::Summary::table},
