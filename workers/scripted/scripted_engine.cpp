@@ -16,7 +16,7 @@ namespace {
 constexpr Token kEos = 2;
 constexpr Token kFirstOrdinary = 3;
 constexpr std::size_t kBytesPerToken = 4;
-constexpr std::int64_t kNap_ns = 20'000'000;
+constexpr std::int64_t kNapNs = 20'000'000;
 
 std::int64_t in_ns(double seconds) {
   return static_cast<std::int64_t>(seconds * 1e9);
@@ -24,7 +24,7 @@ std::int64_t in_ns(double seconds) {
 
 void sleep_until(std::int64_t end_ns, Interrupt& interrupt) {
   for (std::int64_t now = now_ns(); now < end_ns && !interrupt.raised(); now = now_ns()) {
-    std::this_thread::sleep_for(std::chrono::nanoseconds(std::min(end_ns - now, kNap_ns)));
+    std::this_thread::sleep_for(std::chrono::nanoseconds(std::min(end_ns - now, kNapNs)));
   }
 }
 

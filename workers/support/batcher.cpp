@@ -209,6 +209,13 @@ void Batcher::abort(std::int64_t now_ns) {
     state.finish = Finish::abort;
     state.end_ns = now_ns;
   }
+  for (const std::size_t waiting : waiting_) {
+    RequestState& state = states_[waiting];
+    if (state.started_ns != 0) {  // it had given its place back
+      state.finish = Finish::abort;
+      state.end_ns = now_ns;
+    }
+  }
   running_.clear();
   waiting_.clear();
   done_ = states_.size();

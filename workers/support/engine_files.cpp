@@ -120,7 +120,7 @@ Expected<void> write_file(const std::string& path, std::string_view content) {
   if (fd < 0) {
     return no_write(temporary);
   }
-  const bool written = write_all(fd, content).has_value() && ::fsync(fd) == 0;
+  const bool written = write_all(fd, content).has_value();
   const int error = errno;
   ::close(fd);
   errno = error;

@@ -14,7 +14,7 @@
 namespace llem::worker {
 
 Expected<std::string> read_file(const std::string& path);
-/// Writes `<path>.tmp`, fsyncs and renames.
+/// Writes `<path>.tmp` and renames. Not synced: the host keeps what matters in its own files.
 Expected<void> write_file(const std::string& path, std::string_view content);
 Expected<void> write_json_file(const std::string& path, const base::Json& json);
 

@@ -7,7 +7,7 @@ namespace llem::worker {
 namespace {
 
 // The host waits a second for the answer to a cancel; a coarse clock is right to 4 ms or better.
-constexpr std::int64_t kAskEvery_ns = 20'000'000;
+constexpr std::int64_t kAskEveryNs = 20'000'000;
 
 std::int64_t read_clock(clockid_t clock) noexcept {
   timespec t{};
@@ -27,7 +27,7 @@ bool Interrupt::raised() {
   }
   const std::int64_t now = read_clock(CLOCK_MONOTONIC_COARSE);
   if (now >= next_ask_ns_) {
-    next_ask_ns_ = now + kAskEvery_ns;
+    next_ask_ns_ = now + kAskEveryNs;
     by_host_ = host_ && host_();
   }
   by_deadline_ = now >= deadline_ns_;

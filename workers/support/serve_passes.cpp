@@ -20,7 +20,7 @@ using domain::RequestRecord;
 // Steps of ten minutes at a kilohertz would be more; this is only to keep the first ones from
 // growing the list.
 constexpr std::size_t kStepsReserved = 1 << 16;
-constexpr std::int64_t kLongestNap_ns = 20'000'000;
+constexpr std::int64_t kLongestNapNs = 20'000'000;
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
@@ -29,7 +29,7 @@ bool is_digit(char c) {
 /// Sleeps towards `until_ns` in naps, so that an interrupt is seen.
 void wait_for_arrival(std::int64_t until_ns, Interrupt& interrupt) {
   for (std::int64_t now = now_ns(); now < until_ns && !interrupt.raised(); now = now_ns()) {
-    std::this_thread::sleep_for(std::chrono::nanoseconds(std::min(until_ns - now, kLongestNap_ns)));
+    std::this_thread::sleep_for(std::chrono::nanoseconds(std::min(until_ns - now, kLongestNapNs)));
   }
 }
 

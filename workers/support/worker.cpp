@@ -19,8 +19,13 @@ namespace {
 
 constexpr int kExitError = 1;
 constexpr int kExitHostGone = 3;
-constexpr std::int64_t kProgressEvery_ns = 250'000'000;
+constexpr std::int64_t kProgressEveryNs = 250'000'000;
 constexpr std::int64_t kBytesPerKib = 1024;
+
+/// A log on a full disk must not end the worker.
+void log_line(std::string_view level, std::string_view text) {
+  std::fputs(fmt::format("{}: {}\n", level, text).c_str(), stderr);
+}
 
 std::string_view major_of(std::string_view version) {
   return version.substr(0, version.find('.'));
@@ -164,14 +169,14 @@ class Session {
 }  // namespace
 
 void Notices::warn(std::string code, std::string text) {
-  fmt::print(stderr, "warning: {}\n", text);
+  log_line("warning", text);
   // A host that is gone is noticed by the next receive().
   static_cast<void>(link_.send(protocol::Warning{std::move(code), std::move(text)}));
 }
 
 void Notices::progress(std::string_view phase, double done, double total) {
   const std::int64_t now = now_ns();
-  if (now - last_ns_ < kProgressEvery_ns && done < total) {
+  if (now - last_ns_ < kProgressEveryNs && done < total) {
     return;
   }
   last_ns_ = now;
@@ -208,7 +213,7 @@ int report(HostLink& link, const Error& error) {
   for (const std::string& place : error.context) {
     detail += (detail.empty() ? "" : "\n") + place;
   }
-  fmt::print(stderr, "error: {}\n", error.message);
+  log_line("error", error.message);
   static_cast<void>(link.send(
       protocol::ErrorMessage{error.code.empty() ? "internal" : error.code, error.message, detail}));
   return kExitError;
