@@ -149,7 +149,12 @@ Parsed parse(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     parsed.done = true;
     parsed.exit_code = 2;
-    const Error wrong{ErrorKind::usage, error.what(), "llem --help, or llem run --help", {}, {}};
+    Error wrong{ErrorKind::usage, error.what(), "llem --help, or llem run --help", {}, {}};
+    const auto word = std::find_if(argv + 1, argv + std::max(argc, 1),
+                                   [](std::string_view a) { return !a.starts_with('-'); });
+    if (app.get_subcommands().empty() && word < argv + argc) {
+      wrong.message = fmt::format("there is no command `{}`", *word);
+    }
     say("{}", describe_error(wrong));
     if (std::any_of(argv, argv + argc, [](std::string_view a) { return a == "--json"; })) {
       std::fputs((error_json(wrong) + "\n").c_str(), stdout);
