@@ -137,7 +137,9 @@ Expected<void> Recorder::all_phases() {
   LLEM_TRY(rest(*measure.window.pad_s));
   begin_phase(domain::PhaseName::cooldown, *measure.cooldown_s);
   stop_engine();
-  return rest(*measure.cooldown_s);
+  // Everything is measured: an interrupt now ends the study, not this trial.
+  auto rested = rest(*measure.cooldown_s);
+  return rested || rested.error().kind == ErrorKind::interrupted ? Expected<void>() : rested;
 }
 
 Expected<void> Recorder::start_engine() {
@@ -232,8 +234,7 @@ Expected<void> Recorder::warm_up() {
 }
 
 void Recorder::note_warmup_pass(domain::Serve pass) {
-  const bool whole = std::none_of(pass.requests.begin(), pass.requests.end(),
-                                  [](const auto& r) { return r.finish == domain::Finish::abort; });
+  const bool whole = pass.passes > 0;  // else its time was up
   std::int64_t tokens = 0;
   for (const domain::RequestRecord& request : pass.requests) {
     tokens += request.prompt_tokens + request.output_tokens;
@@ -305,8 +306,9 @@ void Recorder::stop_engine() {
   if (!engine_) {
     return;
   }
+  const bool interrupted = recording_.outcome.state == domain::OutcomeState::interrupted;
   const bool wanted = recording_.outcome.state == domain::OutcomeState::completed;
-  const auto strays = engine_->stop(wanted ? kStopGrace : Seconds(1));
+  const auto strays = engine_->stop(wanted ? kStopGrace : Seconds(interrupted ? 0.5 : 1));
   if (!strays.empty()) {
     recording_.notes.push_back(
         {"engine_warning", fmt::format("{} processes of the worker had left its group and were "
@@ -316,8 +318,21 @@ void Recorder::stop_engine() {
   if (auto result = engine_->read_result()) {
     recording_.worker = std::move(result->worker);
     recording_.model = std::move(result->model);
+    note_unused_devices();
   }
   engine_.reset();
+}
+
+void Recorder::note_unused_devices() {
+  // An engine that offloaded no layer uses no GPU, whatever it was told: the energy of its tokens
+  // is not the GPU's.
+  const base::Json* layers = recording_.worker.effective.find("n_gpu_layers");
+  if (layers == nullptr || !layers->is_integer() || layers->integer() != 0) {
+    return;
+  }
+  for (domain::Device& device : recording_.devices) {
+    device.used = device.used && device.kind != "gpu";
+  }
 }
 
 void Recorder::finish() {
@@ -339,21 +354,26 @@ void Recorder::finish() {
 
 void Recorder::fail(const Error& error) {
   domain::Outcome& outcome = recording_.outcome;
-  const bool interrupted = error.kind == ErrorKind::interrupted;
+  // A worker that does not end at an interrupt as it should has failed because of it.
+  const bool interrupted =
+      error.kind == ErrorKind::interrupted || (engine_ && engine_->interrupted());
   outcome.state = interrupted ? domain::OutcomeState::interrupted : domain::OutcomeState::failed;
   const domain::PhaseName phase = current_phase_;
   outcome.phase = std::string(words(phase)[static_cast<std::size_t>(phase)]);
-  if (error.kind == ErrorKind::timeout) {
+  if (interrupted) {
+    outcome.code = "interrupted";
+  } else if (error.kind == ErrorKind::timeout) {
     outcome.code = timeout_code(phase);
   } else if (!error.code.empty()) {
     outcome.code = error.code;
   } else {
-    outcome.code = interrupted ? "interrupted" : "internal";
+    outcome.code = "internal";
   }
   outcome.message = error.message;
   if (!error.hint.empty()) {
     *outcome.message += " (" + error.hint + ")";
   }
+  std::replace(outcome.message->begin(), outcome.message->end(), '\n', ' ');
 }
 
 engines::Hooks Recorder::hooks() {

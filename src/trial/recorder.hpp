@@ -30,6 +30,7 @@ class Recorder {
   void note_warmup_pass(domain::Serve pass);
   Expected<void> serve_window();
   void stop_engine();
+  void note_unused_devices();
   void finish();
   void fail(const Error& error);
 
