@@ -1,6 +1,7 @@
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>

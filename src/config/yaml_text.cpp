@@ -1,6 +1,7 @@
 #include "config/yaml_text.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <string_view>
 
 #include "base/json.hpp"

@@ -3,6 +3,7 @@
 // Owns: how many prompts a pass takes, and lengths drawn from a rule.
 
 #include <cstdint>
+#include <string_view>
 
 #include "base/random.hpp"
 #include "domain/study_config.hpp"

@@ -1,5 +1,7 @@
 #include <algorithm>
-#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
