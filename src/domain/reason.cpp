@@ -94,6 +94,12 @@ std::span<const Reason> reasons() {
              "see the message"},
       Reason{"no_disk_space", invalid, "the disk is full", "free space and run again"},
       Reason{"output_unwritable", invalid, "results could not be written", "check the directory"},
+      Reason{"kv_cache_full", warning,
+             "the KV cache was full: sequences were sent away and served later",
+             "raise deploy.context_length, or lower deploy.batch_size"},
+      Reason{"chat_template_unknown", warning,
+             "the engine does not know the model's chat template: prompts went in as they are",
+             "set workload.chat_template: off"},
       Reason{"engine_warning", info, "the engine warned", "look at worker.log"},
       Reason{"internal", invalid, "a defect of llem or of the worker", "report it with worker.log"},
   };

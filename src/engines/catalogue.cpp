@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 
-#include "base/text.hpp"
 #include "engines/llamacpp_arguments.hpp"
 #include "sys/host.hpp"
 #include "sys/self.hpp"
@@ -53,25 +52,7 @@ Expected<void> check_deployment(const domain::Deploy& deploy) {
   if (deploy.engine != domain::EngineKind::llamacpp) {
     return {};
   }
-  std::vector<std::string_view> names;
-  for (const auto& argument : llamacpp_arguments()) {
-    names.push_back(argument.name);
-  }
-  for (const auto& [name, value] : deploy.llamacpp) {
-    if (std::find(names.begin(), names.end(), name) != names.end()) {
-      continue;
-    }
-    const auto near = base::nearest(name, names);
-    Error error{ErrorKind::config,
-                fmt::format("llama.cpp has no argument `{}`", name),
-                {},
-                {},
-                "bad_argument"};
-    error.hint = near ? fmt::format("did you mean `{}`?", *near)
-                      : fmt::format("its arguments: {}", fmt::join(names, ", "));
-    return tl::unexpected(std::move(error).at("deploy.llamacpp." + name));
-  }
-  return {};
+  return check_llamacpp_arguments(deploy, DeployState::resolved);
 }
 
 }  // namespace llem::engines
