@@ -105,6 +105,7 @@ int run_study(const Arguments& arguments) {
     progress(event);
   };
   const auto outcome = run(*study, options);
+  progress.clear();
   if (!outcome) {
     return report(outcome.error(), arguments);
   }

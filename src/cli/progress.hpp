@@ -18,11 +18,12 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   void operator()(const Event& event);
+  /// Takes the overwritten line away, for other text.
+  void clear();
 
  private:
   void line(const std::string& text);
   void status(const std::string& text);
-  void clear();
 
   bool show_;
   bool terminal_;

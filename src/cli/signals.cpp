@@ -9,12 +9,17 @@ namespace llem::cli {
 
 namespace {
 
+/// Those that whoever started this program did not ask it to ignore (nohup ignores SIGHUP). A
+/// blocked signal would be queued even where it is ignored.
 sigset_t stop_signals() {
   sigset_t set;
   sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGHUP);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction action{};
+    if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler != SIG_IGN) {
+      sigaddset(&set, signal);
+    }
+  }
   return set;
 }
 
@@ -34,6 +39,9 @@ Signals::~Signals() {
 }
 
 void Signals::hold() {
+  if (fd_ < 0) {
+    return;  // blocked and unread they would be lost
+  }
   const sigset_t set = stop_signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }

@@ -1,9 +1,13 @@
 #include "engines/worker_engine.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <limits>
+#include <span>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -22,7 +26,7 @@ namespace {
 constexpr int kClockProbes = 8;
 constexpr int kMostClockProbes = 128;
 constexpr std::int64_t kGoodBoundNs = 200'000;
-constexpr Seconds kCancelLimit{2.0};  // the protocol promises an answer within 1 s
+constexpr Seconds kCancelLimit{1.5};  // the protocol promises an answer within 1 s
 
 MonotonicTime now() {
   return sys::MonotonicClock().now();
@@ -41,7 +45,7 @@ tl::unexpected<Error> interrupted_failure() {
 }
 
 Expected<std::string> write_document(const sys::Path& path, const base::Json& json) {
-  LLEM_TRY(sys::write_file_atomic(path, base::write_json(json)));
+  LLEM_TRY(sys::write_file(path, base::write_json(json)));
   return path.string();
 }
 
@@ -53,6 +57,21 @@ Expected<std::vector<std::int64_t>> read_integers(const sys::Path& path) {
   std::vector<std::int64_t> numbers(bytes.size() / sizeof(std::int64_t));
   std::memcpy(numbers.data(), bytes.data(), bytes.size());
   return numbers;
+}
+
+/// Whether a request's times, on the worker's clock, follow each other within the serve.
+bool in_order(const domain::RequestRecord& request, const protocol::ServeFile& file,
+              std::span<const std::int64_t> tokens) {
+  if (request.finish == domain::Finish::error) {
+    return true;  // it may have ended anywhere
+  }
+  const std::int64_t first = tokens.empty() ? request.started_ns : tokens.front();
+  const std::int64_t last = tokens.empty() ? request.end_ns : tokens.back();
+  const std::array times{file.t_begin_ns, request.submitted_ns, request.started_ns, first, last,
+                         request.end_ns,  file.t_end_ns};
+  return std::is_sorted(times.begin(), times.end()) &&
+         std::is_sorted(tokens.begin(), tokens.end()) &&
+         (tokens.empty() || request.first_token_ns == first);
 }
 
 }  // namespace
@@ -87,7 +106,7 @@ Expected<std::unique_ptr<WorkerEngine>> WorkerEngine::start(const sys::CommandLi
   config.output_dir = (directory / "worker").string();
   LLEM_TRY(sys::make_directories(config.output_dir));
   LLEM_ASSIGN(const std::string config_path,
-              write_document(directory / "worker_config.json", base::write_struct(config)));
+              write_document(directory / "worker" / "config.json", base::write_struct(config)));
   sys::CommandLine worker = command;
   worker.env["LLEM_CONFIG_PATH"] = config_path;
   for (const auto& [name, value] : config.deploy.env) {
@@ -204,26 +223,38 @@ Expected<domain::Serve> WorkerEngine::read_serve(const protocol::Served& served)
     serve.steps.push_back({moved(steps[i]), moved(steps[i + 1]), steps[i + 2], steps[i + 3],
                            steps[i + 4], steps[i + 5]});
   }
-  for (std::int64_t& t : serve.token_ns) {
-    t = moved(t);
-  }
   std::int64_t tokens = 0;
   for (domain::RequestRecord& request : serve.requests) {
-    request.submitted_ns = moved(request.submitted_ns);
-    request.started_ns = moved(request.started_ns);
-    request.first_token_ns = moved(request.first_token_ns);
-    request.end_ns = moved(request.end_ns);
-    if (request.token_offset != tokens || request.output_tokens < 0) {
+    const std::int64_t have = static_cast<std::int64_t>(serve.token_ns.size()) - tokens;
+    if (request.token_offset != tokens || request.output_tokens < 0 ||
+        request.output_tokens > have) {
       return engine_failure(
           fmt::format("request {} does not account for its token times", request.id),
           "timeline_incomplete");
     }
+    if (!in_order(request, file,
+                  std::span(serve.token_ns)
+                      .subspan(static_cast<std::size_t>(tokens),
+                               static_cast<std::size_t>(request.output_tokens)))) {
+      return engine_failure(fmt::format("the times of request {} are out of order", request.id),
+                            "timeline_incomplete");
+    }
     tokens += request.output_tokens;
+    if (request.intended_ns) {
+      request.intended_ns = moved(*request.intended_ns);
+    }
+    request.submitted_ns = moved(request.submitted_ns);
+    request.started_ns = moved(request.started_ns);
+    request.first_token_ns = moved(request.first_token_ns);
+    request.end_ns = moved(request.end_ns);
   }
   if (tokens != static_cast<std::int64_t>(serve.token_ns.size())) {
     return engine_failure(fmt::format("the timeline counts {} tokens but has {} token times",
                                       tokens, serve.token_ns.size()),
                           "timeline_incomplete");
+  }
+  for (std::int64_t& t : serve.token_ns) {
+    t = moved(t);
   }
   return serve;
 }
@@ -388,13 +419,12 @@ Error WorkerEngine::death() {
 }
 
 std::string WorkerEngine::log_tail() const {
-  constexpr std::size_t kTail = 200;
-  const auto log = sys::read_file(directory_ / "worker.log");
-  if (!log) {
-    return {};
-  }
-  const std::string_view text = base::trim(*log);
-  std::string tail(text.substr(text.size() > kTail ? text.size() - kTail : 0));
+  constexpr std::streamoff kTail = 200;
+  std::ifstream log(directory_ / "worker.log", std::ios::binary | std::ios::ate);
+  const std::streamoff size = log.tellg();
+  log.seekg(std::max<std::streamoff>(size - kTail, 0));
+  const std::string end{std::istreambuf_iterator<char>(log), std::istreambuf_iterator<char>()};
+  std::string tail(base::trim(end));
   if (const auto newline = tail.find_last_of('\n'); newline != std::string::npos) {
     tail.erase(0, newline + 1);
   }

@@ -24,7 +24,7 @@ namespace llem::engines {
 struct Hooks {
   Interrupts interrupts;
   std::function<void()> tick = [] {};  // about every `tick_period`, outside the sampler's way
-  Seconds tick_period{0.25};
+  Seconds tick_period{2};              // seldom: it also runs while the window is served
   std::function<void(const protocol::Progress&)> progress = [](const auto&) {};
   std::function<void(const protocol::Warning&)> warning = [](const auto&) {};
 };
@@ -36,8 +36,8 @@ struct ServeOutcome {
 
 class WorkerEngine {
  public:
-  /// Starts the worker with `config` in `directory` (worker_config.json, worker.log, worker/) and
-  /// shakes hands.
+  /// Starts the worker with `config` in `directory` (worker.log; worker/ for what the two tell each
+  /// other in files) and shakes hands.
   static Expected<std::unique_ptr<WorkerEngine>> start(const sys::CommandLine& command,
                                                        protocol::WorkerConfig config,
                                                        const sys::Path& directory, Hooks hooks,

@@ -278,7 +278,8 @@ Expected<void> RunDirectory::append_event(const base::Json& event) {
   if (!events_) {
     LLEM_ASSIGN(events_, sys::open_append(path_ / "events.jsonl"));
   }
-  return sys::append_line(events_, base::write_json(event));
+  // The manifest says what happened; events are for watching, and some come between the phases.
+  return sys::append_line(events_, base::write_json(event), sys::Durable::no);
 }
 
 Expected<void> RunDirectory::write_environment(const base::Json& environment) const {

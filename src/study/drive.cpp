@@ -72,19 +72,34 @@ class Driver {
   }
 
   Expected<DriveOutcome> run() {
+    // A program that cannot write tables shall say so before the first trial, not after it.
+    LLEM_TRY(directory_.write_results_table({}));
+    const auto driven = all();
+    if (!driven && outcome_.results.empty()) {
+      return tl::unexpected(driven.error());
+    }
+    const auto kept = keep();
+    LLEM_TRY(driven ? kept : driven);
+    return std::move(outcome_);
+  }
+
+ private:
+  Expected<void> all() {
     for (const domain::Trial& planned : inputs_.plan.trials) {
       LLEM_TRY(one(planned));
       if (outcome_.interrupted) {
         break;
       }
     }
-    outcome_.summary = analysis::summarise(inputs_.plan, outcome_.results);
-    LLEM_TRY(directory_.write_summary(outcome_.summary));
-    LLEM_TRY(directory_.write_results_table(outcome_.results));
-    return std::move(outcome_);
+    return {};
   }
 
- private:
+  Expected<void> keep() {
+    outcome_.summary = analysis::summarise(inputs_.plan, outcome_.results);
+    LLEM_TRY(directory_.write_summary(outcome_.summary));
+    return directory_.write_results_table(outcome_.results);
+  }
+
   Expected<void> one(const domain::Trial& planned) {
     const domain::Configuration& configuration =
         inputs_.plan.configurations[static_cast<std::size_t>(planned.configuration)];
@@ -115,7 +130,6 @@ class Driver {
                                         manifest_state(recording, result), recording.outcome.code));
     announce(EventKind::trial_finished, planned, result_line(result, recording),
              std::string(state_word(result.validity.state)));
-    outcome_.interrupted = recording.outcome.state == domain::OutcomeState::interrupted;
     outcome_.results.push_back(std::move(result));
     return {};
   }
@@ -133,9 +147,18 @@ class Driver {
         return refused(spec, point.memory);
       }
     }
-    trial::Ports ports{meters_, inputs_.placement, inputs_.interrupts,
+    trial::Ports ports{meters_, inputs_.placement, watched_interrupts(),
                        [this](const Event& event) { publish(event); }};
     return trial::record(spec, ports);
+  }
+
+  /// Whatever becomes of the trial that an interrupt meets, no other follows it.
+  Interrupts watched_interrupts() {
+    return {inputs_.interrupts.fd, [this] {
+              const StopRequest request = inputs_.interrupts.read();
+              outcome_.interrupted = outcome_.interrupted || request != StopRequest::none;
+              return request;
+            }};
   }
 
   void announce(EventKind kind, const domain::Trial& planned, std::string text, std::string state) {

@@ -73,15 +73,14 @@ Path path_of(const Fd& file) {
   return error ? Path("the file") : path;
 }
 
-int write_and_sync(const Path& path, std::string_view content) {
+/// 0 or errno.
+int write_whole(const Path& path, std::string_view content, Durable durable) {
   const Fd fd(open_retrying(path, O_WRONLY | O_CREAT | O_TRUNC, kFileMode));
   if (!fd) {
     return errno;
   }
-  if (const int error = write_fully(fd.get(), content); error != 0) {
-    return error;
-  }
-  return sync(fd.get());
+  const int error = write_fully(fd.get(), content);
+  return error == 0 && durable == Durable::yes ? sync(fd.get()) : error;
 }
 
 }  // namespace
@@ -132,7 +131,7 @@ std::optional<std::string> read_line(const Path& path) {
 Expected<void> write_file_atomic(const Path& path, std::string_view content) {
   Path temporary = path;
   temporary += ".tmp";
-  if (const int error = write_and_sync(temporary, content); error != 0) {
+  if (const int error = write_whole(temporary, content, Durable::yes); error != 0) {
     ::unlink(temporary.c_str());
     return io_failure("write", path, error);
   }
@@ -147,14 +146,21 @@ Expected<void> write_file_atomic(const Path& path, std::string_view content) {
   return {};
 }
 
-Expected<void> append_line(const Fd& file, std::string_view line) {
+Expected<void> write_file(const Path& path, std::string_view content) {
+  if (const int error = write_whole(path, content, Durable::no); error != 0) {
+    return io_failure("write", path, error);
+  }
+  return {};
+}
+
+Expected<void> append_line(const Fd& file, std::string_view line, Durable durable) {
   std::string text;
   text.reserve(line.size() + 1);
   text.append(line).push_back('\n');
   if (const int error = write_fully(file.get(), text); error != 0) {
     return io_failure("append to", path_of(file), error);
   }
-  if (const int error = sync(file.get()); error != 0) {
+  if (const int error = durable == Durable::yes ? sync(file.get()) : 0; error != 0) {
     return io_failure("sync", path_of(file), error);
   }
   return {};

@@ -22,8 +22,12 @@ std::optional<std::string> read_line(const Path& path);
 /// Writes `<path>.tmp`, fsyncs, renames, fsyncs the directory: readers see the old or the new file,
 /// never a torn one.
 Expected<void> write_file_atomic(const Path& path, std::string_view content);
-/// Appends in one write(2) and fsyncs. For append-only logs.
-Expected<void> append_line(const Fd& file, std::string_view line);
+/// Writes without waiting for the disk: for what is of no use once this program has ended.
+Expected<void> write_file(const Path& path, std::string_view content);
+/// Whether to wait until the disk has it.
+enum class Durable { no, yes };
+/// Appends in one write(2). For append-only logs.
+Expected<void> append_line(const Fd& file, std::string_view line, Durable durable = Durable::yes);
 Expected<Fd> open_append(const Path& path);
 Expected<void> make_directories(const Path& path);
 /// Makes a directory that must not exist yet; false when it does.
