@@ -14,6 +14,7 @@ namespace {
 
 constexpr int kDigits = 3;
 constexpr int kMostDecimals = 9;
+constexpr double kLopsided = 0.1;  // of the half width: beyond it, ± would misplace both limits
 
 bool begins_character(char c) {
   return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
@@ -81,8 +82,13 @@ std::string number(const domain::Aggregate& a, double scale) {
   const int wanted =
       half > std::abs(value) ? for_half + 1 : std::max(kDigits - 1 - exponent_of(value), for_half);
   const int decimals = std::clamp(wanted, 0, kMostDecimals);
-  return fmt::format("{}{:.{}f} ± {:.{}f}", is_estimate(a) ? "~" : "", value, decimals, half,
-                     decimals);
+  const std::string_view mark = is_estimate(a) ? "~" : "";
+  const double centre = (a.interval->high + a.interval->low) / 2 * scale;
+  if (std::abs(centre - value) > kLopsided * half) {
+    return fmt::format("{}{:.{}f} ({:.{}f} to {:.{}f})", mark, value, decimals,
+                       a.interval->low * scale, decimals, a.interval->high * scale, decimals);
+  }
+  return fmt::format("{}{:.{}f} ± {:.{}f}", mark, value, decimals, half, decimals);
 }
 
 std::string duration(double seconds) {
@@ -129,6 +135,10 @@ std::string scope_words(std::string_view scope) {
 std::string systematic_words(const domain::Aggregate& a) {
   if (!a.u_systematic || a.value == 0) {
     return "";
+  }
+  // A share of what may be zero says nothing.
+  if (2 * *a.u_systematic > std::abs(a.value)) {
+    return fmt::format("±{:.2g}", 2 * *a.u_systematic);
   }
   return fmt::format("±{:.2g} %", 200 * *a.u_systematic / std::abs(a.value));
 }

@@ -1,6 +1,7 @@
 #include "report/text.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -96,6 +97,12 @@ std::string gross_note(const ConfigurationResult& c) {
   return note + ")";
 }
 
+/// Told where it exceeds the net itself: then not even the sign is known.
+std::string net_systematic(const Aggregate& net) {
+  const bool exceeds = net.u_systematic && 2 * *net.u_systematic > std::abs(net.value);
+  return exceeds ? "; systematic " + systematic_words(net) : "";
+}
+
 void energy_lines(Block& block, const ConfigurationResult& c) {
   if (!c.gross_j_per_output_token) {
     block.line("energy", "not measured");
@@ -106,7 +113,8 @@ void energy_lines(Block& block, const ConfigurationResult& c) {
   const std::string word = estimated ? "estimated, " : "";
   if (c.net_j_per_output_token && c.idle_power_w) {
     block.columns("", number(*c.net_j_per_output_token) + " J/output token",
-                  fmt::format("({}net of idle {} W)", word, bare_number(*c.idle_power_w)));
+                  fmt::format("({}net of idle {} W{})", word, bare_number(*c.idle_power_w),
+                              net_systematic(*c.net_j_per_output_token)));
   }
   if (c.gross_j_per_request && c.mean_power_w) {
     block.columns("", number(*c.gross_j_per_request) + " J/request",

@@ -221,6 +221,25 @@ TEST(Number, prints_as_many_digits_as_the_interval_needs) {
   EXPECT_EQ(number(a_value(-0.26, 0.01)), "-0.260 ± 0.010");
 }
 
+TEST(Number, shows_the_limits_of_an_interval_that_is_not_symmetric) {
+  auto a = a_value(36.602);
+  a.interval = domain::IntervalValue{28.618, 50.764, 0.95, "fieller", 3};
+  EXPECT_EQ(number(a), "36.6 (28.6 to 50.8)");
+  a.source = Provenance::estimated;
+  EXPECT_EQ(number(a), "~36.6 (28.6 to 50.8)");
+  a.interval = domain::IntervalValue{36.4, 36.81, 0.95, "fieller", 3};
+  EXPECT_EQ(number(a), "~36.6 ± 0.2");
+}
+
+TEST(Text, of_a_net_smaller_than_its_systematic_uncertainty_says_so) {
+  auto c = a_result();
+  c.net_j_per_output_token = a_value(-0.00106, 0.00294);
+  c.net_j_per_output_token->u_systematic = 0.067;
+  EXPECT_NE(summary_text(one(c), {}).find("(net of idle 31.2 W; systematic ±0.13)"),
+            std::string::npos)
+      << summary_text(one(c), {});
+}
+
 TEST(Format, keeps_widths_in_characters) {
   EXPECT_EQ(display_width("a ± µ"), 5U);
   EXPECT_EQ(shortened("añb±c", 4), "añb…");
