@@ -287,6 +287,7 @@ class Case(unittest.TestCase):
             name = os.path.basename(trial)
             self.assertRegex(name, r"^\d{6}-[0-9a-f]{16}-c\d+-a\d+$")
             for document in ("recording.json", "result.json"):
+                self.assert_no_nulls(os.path.join(trial, document))
                 checked.append((f"{name}/{document}", read_json(trial, document)))
             self.assertFalse([file for file in os.listdir(trial) if ".tmp" in file])
         self.assertTrue(run.manifest())
@@ -299,6 +300,12 @@ class Case(unittest.TestCase):
         for trial, content in before.items():
             with open(os.path.join(trial, "result.json"), "rb") as file:
                 self.assertEqual(file.read(), content)
+
+    def assert_no_nulls(self, path):
+        """What is absent is a missing key."""
+        with open(path, encoding="utf-8") as file:
+            text = re.sub(r'"(\\.|[^"\\])*"', '""', file.read())
+        self.assertNotRegex(text, "null|NaN|Infinity", path)
 
     def validate(self, documents):
         """Each (name, document) against the schema that the document says it follows."""

@@ -309,4 +309,4 @@ for _phase in PHASES:
 setattr(Interrupted, "test_SIGHUP_in_window", in_phase("window", signal.SIGHUP))
 
 if __name__ == "__main__":
-    main()
+    main(shards=5)

@@ -317,4 +317,4 @@ class Rapl(Meters):
 
 
 if __name__ == "__main__":
-    main()
+    main(shards=5)
