@@ -60,6 +60,11 @@ def read_json(*path):
         return json.load(file)
 
 
+def read_bytes(*path):
+    with open(os.path.join(*path), "rb") as file:
+        return file.read()
+
+
 def read_lines(*path):
     """Objects of a .jsonl file; a torn last line is left out, as every reader must."""
     with open(os.path.join(*path), encoding="utf-8") as file:
@@ -294,12 +299,11 @@ class Case(unittest.TestCase):
         for _, state, _ in run.manifest():
             self.assertIn(state, ("planned", "started", "recorded", "done", "failed", "interrupted"))
         self.validate(checked)
-        before = {trial: open(os.path.join(trial, "result.json"), "rb").read() for trial in run.trials}
+        before = {trial: read_bytes(trial, "result.json") for trial in run.trials}
         again = self.run_llem("analyse", run.path, code=None)
         self.assertIn(again.returncode, (0, 1, 4), again.stderr)
         for trial, content in before.items():
-            with open(os.path.join(trial, "result.json"), "rb") as file:
-                self.assertEqual(file.read(), content)
+            self.assertEqual(read_bytes(trial, "result.json"), content)
 
     def assert_no_nulls(self, path):
         """What is absent is a missing key."""

@@ -3,10 +3,9 @@ import glob
 import json
 import os
 import re
-import shutil
 import subprocess
 
-from harness import SOURCE, TRIAL_FILES, Case, Run, codes, main, read_json, read_lines, scripted, tree
+from harness import SOURCE, TRIAL_FILES, Case, codes, main, read_bytes, read_json, read_lines, scripted, tree
 
 GOLDEN = os.path.join(SOURCE, "tests", "golden")
 # Shape of a little transformer, so that operations can be counted.
@@ -169,7 +168,7 @@ class Analyse(Case):
                                                        for trial in run.trials]
 
         def contents():
-            return {name: open(os.path.join(run.path, name), "rb").read() for name in names}
+            return {name: read_bytes(run.path, name) for name in names}
 
         before = contents()
         for name in names:
@@ -361,42 +360,6 @@ class Golden(Case):
         for name in names:
             with open(os.path.join(folder, f"{name}.schema.json"), encoding="utf-8") as file:
                 self.assertEqual(file.read(), self.run_llem("config", "schema", name).stdout, name)
-
-
-class Kept(Case):
-    """Recordings of the repository: what is made of them changes only on purpose (LLEM_UPDATE_GOLDEN=1 takes it over)."""
-
-    def kept(self):
-        runs = sorted(glob.glob(os.path.join(GOLDEN, "runs", "*")))
-        self.assertTrue(runs)
-        return runs
-
-    def test_results_of_kept_recordings(self):
-        for kept in self.kept():
-            copy = os.path.join(self.folder, os.path.basename(kept))
-            shutil.copytree(kept, copy)
-            self.run_llem("analyse", copy)
-            names = [os.path.relpath(path, copy) for path in glob.glob(os.path.join(copy, "trials", "*", "result.json"))]
-            for name in (*names, "summary.json"):
-                with self.subTest(os.path.join(os.path.basename(kept), name)):
-                    if os.environ.get("LLEM_UPDATE_GOLDEN"):
-                        shutil.copyfile(os.path.join(copy, name), os.path.join(kept, name))
-                    self.assertEqual(read_json(copy, name), read_json(kept, name))
-                    with open(os.path.join(copy, name), "rb") as new, open(os.path.join(kept, name), "rb") as old:
-                        self.assertEqual(new.read(), old.read())
-            self.assert_whole(Run(copy))
-            for result in Run(copy).results():
-                self.assert_identities(result)
-
-    def test_each_block_is_filled_where_the_documentation_says(self):
-        with open(os.path.join(SOURCE, "docs", "results.md"), encoding="utf-8") as file:
-            rows = re.findall(r"^\| `(\w+)` \|.*\| `(tests/golden/runs/[\w-]+)` \|$", file.read(), re.M)
-        for block, place in rows:
-            with self.subTest(block):
-                result = Run(os.path.join(SOURCE, place)).results()[0]
-                self.assertTrue(result.get(block), f"{place} does not fill it")
-        properties = json.loads(self.run_llem("config", "schema", "result").stdout)["properties"]
-        self.assertEqual(set(properties) - {"schema", "schema_version"}, {block for block, _ in rows})
 
 
 class Doctor(Case):
