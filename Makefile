@@ -64,7 +64,7 @@ bench: ## the benchmarks behind docs/benchmarks.md
 	$(DEPENDENCIES) llama --with-bench
 	cmake --preset bench
 	cmake --build --preset bench --parallel $(JOBS)
-	for program in build/bench/bin/*_bench; do echo "== $$program"; "$$program" || exit 1; done
+	bench/run.sh build/bench "$$($(DEPENDENCIES) path llama)" build/bench/results
 
 release: ## the product, optimised, in build/release
 	$(DEPENDENCIES) packages build

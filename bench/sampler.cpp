@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -112,6 +113,34 @@ Run run(double hz, double seconds) {
   return {sampler.channels().size(), sampler.statistics()};
 }
 
+/// CPU time of one reading of each meter.
+void print_reads() {
+  auto set = meters::open_meters({});
+  if (!set) {
+    return;
+  }
+  set->meters.push_back(meters::make_process_meter(::getpgrp()));
+  for (const auto& meter : set->meters) {
+    constexpr int kReads = 400;
+    domain::SampleBlock block;
+    timespec begin{};
+    timespec end{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begin);
+    for (int i = 0; i < kReads; ++i) {
+      block.size = 0;
+      meter->read(0, block);
+    }
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
+    const double us = (static_cast<double>(end.tv_sec - begin.tv_sec) * 1e6 +
+                       static_cast<double>(end.tv_nsec - begin.tv_nsec) * 1e-3) /
+                      kReads;
+    const domain::Channel& first = meter->channels().front();
+    fmt::print("{:>14} {:<16} {:>2} channels {:>8.1f} us a read, every {} s at 100 Hz\n",
+               first.meter, first.device.substr(0, 16), meter->channels().size(), us,
+               meter->period(Seconds(0.01)).count());
+  }
+}
+
 double target_of(double hz) {
   for (const Target& target : kTargets) {
     if (hz <= target.hz) {
@@ -166,6 +195,7 @@ int main(int argc, char** argv) {
   }
   if (!options.json) {
     fmt::print("lateness: target {:.0f} us (p99 at 100 Hz, unloaded)\n", kLateness * 1e6);
+    print_reads();
   }
   return 0;
 }

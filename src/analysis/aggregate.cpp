@@ -26,7 +26,7 @@ constexpr double kHighVariance = 0.05;
 struct Part {
   double numerator = 0;
   double denominator = 0;
-  std::optional<double> systematic_ratio;
+  std::optional<double> systematic;  // of the numerator
   bool estimated = false;
 };
 
@@ -50,16 +50,18 @@ std::optional<double> variation(const std::vector<double>& cycles) {
   return *deviation / std::abs(moments.mean());
 }
 
-/// Gains do not average out over cycles: the mean of their shares stands for all.
-std::optional<double> systematic(const std::vector<Part>& parts, double value) {
+/// Systematic errors do not average out over cycles: they add like what they belong to.
+std::optional<double> systematic(const std::vector<Part>& parts) {
   double sum = 0;
+  double denominators = 0;
   for (const Part& part : parts) {
-    if (!part.systematic_ratio) {
+    if (!part.systematic) {
       return std::nullopt;
     }
-    sum += *part.systematic_ratio;
+    sum += *part.systematic;
+    denominators += part.denominator;
   }
-  return std::abs(value) * sum / static_cast<double>(parts.size());
+  return sum / denominators;
 }
 
 std::optional<Aggregate> ratio_of_sums(const Trials& trials, const PartOf& part_of) {
@@ -86,7 +88,7 @@ std::optional<Aggregate> ratio_of_sums(const Trials& trials, const PartOf& part_
   auto ratio = stats::ratio_of_sums(numerators, denominators);
   a.value = ratio.ratio;
   a.interval = written(ratio.interval);
-  a.u_systematic = systematic(parts, a.value);
+  a.u_systematic = systematic(parts);
   a.cv_ratio = variation(a.cycles);
   a.method = "ratio_of_sums";
   return a;
@@ -110,12 +112,8 @@ std::optional<Aggregate> mean_of(const Trials& trials, const NumberOf& number_of
 }
 
 Part energy_part(const domain::Value& energy, double denominator) {
-  Part part{energy.value, denominator, std::nullopt,
-            energy.source == domain::Provenance::estimated};
-  if (energy.u_systematic && energy.value != 0) {
-    part.systematic_ratio = *energy.u_systematic / std::abs(energy.value);
-  }
-  return part;
+  return {energy.value, denominator, energy.u_systematic,
+          energy.source == domain::Provenance::estimated};
 }
 
 enum class Per { output_token, request, second };

@@ -31,7 +31,7 @@ void measure_window(domain::TrialResult& result, const domain::Recording& record
   if (result.energy) {
     result.efficiency = efficiency(*result.energy, window);
   }
-  result.latency = latency(*window.serve);
+  result.latency = latency(*window.serve, recording.schedule.prompts_repeat);
   result.throughput = throughput(window);
   result.lengths = lengths(window);
   result.phases = phases(window);

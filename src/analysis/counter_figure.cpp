@@ -121,7 +121,12 @@ Figure plain(const CounterSeries& c, const Window& w, std::optional<double> idle
   figure.method = "counter";
   const double load_w = figure.joules / w.duration_s;
   const double period = std::max(c.period_s, c.poll_s);
-  figure.components.edge_j = period * std::hypot(idle_w.value_or(load_w), load_w) / std::sqrt(12.0);
+  const double edges = period * std::hypot(idle_w.value_or(load_w), load_w) / std::sqrt(12.0);
+  // Beyond one update, readings are missing: what passed then may be any part of the load.
+  const double late = seconds_between(w.span.begin_ns, c.ticks.front().t_ns) - period;
+  const double early = seconds_between(c.ticks.back().t_ns, w.span.end_ns) - period;
+  figure.components.edge_j =
+      std::hypot(edges, load_w * (std::max(0.0, late) + std::max(0.0, early)));
   return figure;
 }
 

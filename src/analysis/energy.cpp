@@ -160,7 +160,7 @@ void set_headline(domain::Energy& energy, const Headline& headline, const Window
 }
 
 /// Disjoint scopes only: core and uncore lie within package, psys and node contain it, a module
-/// contains its CPU.
+/// contains its CPU and its GPU.
 void set_measured_total(const domain::Recording& recording, domain::Energy& energy) {
   using enum domain::Scope;
   Scopes parts = of_kind(recording, energy, module);
@@ -170,8 +170,14 @@ void set_measured_total(const domain::Recording& recording, domain::Energy& ener
       parts.insert(parts.end(), more.begin(), more.end());
     }
   }
-  const auto gpus = of_kind(recording, energy, gpu);
-  parts.insert(parts.end(), gpus.begin(), gpus.end());
+  for (const auto* scope : of_kind(recording, energy, gpu)) {
+    const bool within_module = std::any_of(parts.begin(), parts.end(), [&](const auto* part) {
+      return part->kind == module && part->scope == scope->scope;
+    });
+    if (!within_module) {
+      parts.push_back(scope);
+    }
+  }
   if (!parts.empty()) {
     energy.measured_total_j = sum(parts, gross_of);
     energy.measured_total_j->source = domain::Provenance::derived;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -94,6 +95,9 @@ std::optional<domain::ScopeEnergy> host_estimate(const domain::Recording& record
   add_idles(scope, recording, *channel, cpus);
   if (scope.idle) {
     scope.net = net_of(scope, window);
+    // What a linear model misses at work and at idle differs: nothing cancels.
+    scope.net->u_systematic =
+        kRelativeUncertainty * std::hypot(joules, scope.idle->power_w * window.duration_s);
   }
   scope.load_j = phase_estimate(recording, *channel, cpus, domain::PhaseName::load);
   scope.warmup_j = phase_estimate(recording, *channel, cpus, domain::PhaseName::warmup);

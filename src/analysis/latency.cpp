@@ -29,8 +29,20 @@ domain::Distribution with_moments(std::span<const double> values) {
   return d;
 }
 
-/// One value a request: independent enough for order-statistic intervals.
-std::optional<domain::Distribution> over_requests(std::vector<double>& values) {
+/// Requests of one batch share its times, and a prompt served twice is no second draw: what n
+/// counts then is not what an interval needs.
+bool distinct(const domain::Serve& serve, bool prompts_repeat) {
+  std::vector<std::int64_t> starts;
+  for (const auto& request : serve.requests) {
+    if (served(request)) {
+      starts.push_back(request.started_ns);
+    }
+  }
+  std::sort(starts.begin(), starts.end());
+  return !prompts_repeat && std::adjacent_find(starts.begin(), starts.end()) == starts.end();
+}
+
+std::optional<domain::Distribution> over_requests(std::vector<double>& values, bool intervals) {
   if (values.empty()) {
     return std::nullopt;
   }
@@ -42,6 +54,9 @@ std::optional<domain::Distribution> over_requests(std::vector<double>& values) {
   d.p90 = stats::quantile_sorted(values, 0.9);
   d.p95 = stats::quantile_sorted(values, 0.95);
   d.p99 = stats::quantile_sorted(values, 0.99);
+  if (!intervals) {
+    return d;
+  }
   d.median_interval = interval_of(values, 0.5);
   d.p90_interval = interval_of(values, 0.9);
   d.p95_interval = interval_of(values, 0.95);
@@ -86,7 +101,8 @@ std::optional<domain::Distribution> over_gaps(std::vector<double>& values) {
 
 template <class Of>
 std::optional<domain::Distribution> per_request(const domain::Serve& serve,
-                                                std::vector<double>& buffer, Of&& of) {
+                                                std::vector<double>& buffer, bool intervals,
+                                                Of&& of) {
   buffer.clear();
   for (const auto& request : serve.requests) {
     if (served(request) && request.output_tokens > 0 && request.first_token_ns > 0) {
@@ -95,7 +111,7 @@ std::optional<domain::Distribution> per_request(const domain::Serve& serve,
       }
     }
   }
-  return over_requests(buffer);
+  return over_requests(buffer, intervals);
 }
 
 std::span<const std::int64_t> token_times(const domain::Serve& serve,
@@ -128,33 +144,37 @@ void collect_gaps(const domain::Serve& serve, std::vector<double>& buffer) {
 
 }  // namespace
 
-domain::Latency latency(const domain::Serve& serve) {
+domain::Latency latency(const domain::Serve& serve, bool prompts_repeat) {
   using Request = domain::RequestRecord;
   domain::Latency latency;
   latency.token_time = serve.token_time;
+  const bool intervals = distinct(serve, prompts_repeat);
   std::vector<double> buffer;
   // Spread evenly by an estimate, gaps would carry no information.
   if (serve.token_time != domain::TokenTime::estimated) {
     collect_gaps(serve, buffer);
     latency.itl_s = over_gaps(buffer);
   }
-  latency.service_ttft_s = per_request(serve, buffer, [](const Request& r) {
+  latency.service_ttft_s = per_request(serve, buffer, intervals, [](const Request& r) {
     return seconds_between(r.started_ns, r.first_token_ns);
   });
-  latency.ttft_s = per_request(serve, buffer, [](const Request& r) {
+  latency.ttft_s = per_request(serve, buffer, intervals, [](const Request& r) {
     return seconds_between(r.submitted_ns, r.first_token_ns);
   });
-  latency.queue_s = per_request(serve, buffer, [](const Request& r) {
+  latency.queue_s = per_request(serve, buffer, intervals, [](const Request& r) {
     return seconds_between(r.submitted_ns, r.started_ns);
   });
-  latency.tpot_s = per_request(serve, buffer, [](const Request& r) -> std::optional<double> {
-    if (r.output_tokens < 2) {
-      return std::nullopt;
-    }
-    return seconds_between(r.first_token_ns, r.end_ns) / static_cast<double>(r.output_tokens - 1);
+  latency.tpot_s =
+      per_request(serve, buffer, intervals, [](const Request& r) -> std::optional<double> {
+        if (r.output_tokens < 2) {
+          return std::nullopt;
+        }
+        return seconds_between(r.first_token_ns, r.end_ns) /
+               static_cast<double>(r.output_tokens - 1);
+      });
+  latency.e2e_s = per_request(serve, buffer, intervals, [](const Request& r) {
+    return seconds_between(r.submitted_ns, r.end_ns);
   });
-  latency.e2e_s = per_request(
-      serve, buffer, [](const Request& r) { return seconds_between(r.submitted_ns, r.end_ns); });
   return latency;
 }
 

@@ -18,7 +18,7 @@ std::optional<domain::Energy> energy(const domain::Recording& recording, const W
 /// Every number from the same headline energy and the same counts.
 std::optional<domain::Efficiency> efficiency(const domain::Energy& energy, const Window& window);
 
-domain::Latency latency(const domain::Serve& serve);
+domain::Latency latency(const domain::Serve& serve, bool prompts_repeat);
 domain::Throughput throughput(const Window& window);
 domain::Lengths lengths(const Window& window);
 std::optional<domain::Phases> phases(const Window& window);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "analysis/parts.hpp"
+#include "stats/regression.hpp"
 
 namespace llem::analysis {
 
@@ -21,6 +22,7 @@ constexpr double kSteal = 0.02;
 constexpr double kClockBound = 1e-3;    // s
 constexpr double kAnchorJitter = 0.05;  // s between three clock readings of one anchor
 constexpr double kSlewRate = 500e-6;    // the fastest the kernel slews the wall clock
+constexpr std::size_t kJudgedBlocks = stats::SteadyCriteria{}.blocks;  // of the warm-up
 
 double seconds(std::int64_t ns) {
   return static_cast<double>(ns) * 1e-9;
@@ -78,10 +80,13 @@ void judge_procedure(const domain::Recording& r, const Window* w, Findings& f) {
   if (w->duration_s < least) {
     f.add("window_short", fmt::format("{:.2f} s < {:g} s", w->duration_s, least));
   }
-  if (!r.warmup.blocks.empty() && !r.warmup.steady) {
+  const std::size_t blocks = r.warmup.blocks.size();
+  if (blocks > 0 && !r.warmup.steady && blocks < kJudgedBlocks) {
     f.add("not_steady",
-          fmt::format("after {} blocks: CV {:.1f} %, slope {:.1f} %", r.warmup.blocks.size(),
-                      100 * r.warmup.cv_ratio, 100 * r.warmup.slope_ratio));
+          fmt::format("{} block{} too few to judge", blocks, blocks == 1 ? " is" : "s are"));
+  } else if (blocks > 0 && !r.warmup.steady) {
+    f.add("not_steady", fmt::format("after {} blocks: CV {:.1f} %, slope {:.1f} %", blocks,
+                                    100 * r.warmup.cv_ratio, 100 * r.warmup.slope_ratio));
   }
 }
 
@@ -192,8 +197,9 @@ void judge_sensors(const domain::Recording& r, const domain::TrialResult& result
   for (const auto& scope : result.energy->scopes) {
     const double updates =
         scope.sensor.update_period_s ? w.duration_s / *scope.sensor.update_period_s : kLeastUpdates;
-    const bool shown = scope.kind == domain::Scope::gpu || scope.kind == domain::Scope::package;
-    if (shown && updates < kLeastUpdates) {
+    const bool shown = scope.kind == domain::Scope::gpu || scope.kind == domain::Scope::module ||
+                       scope.kind == domain::Scope::package;
+    if (shown && is_used(r, scope.scope) && updates < kLeastUpdates) {
       f.add("window_short",
             fmt::format("{}: {:.0f} sensor updates < {:g}", scope.scope, updates, kLeastUpdates));
     }

@@ -106,6 +106,7 @@ class Fetcher {
       auto hash = from(source);
       if (hash) {
         LLEM_TRY(move_into_place());
+        remember_sha256(wanted_.target, *hash);
         return hash;
       }
       const Error& error = hash.error();

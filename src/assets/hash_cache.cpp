@@ -38,6 +38,12 @@ Expected<std::string> identity_of(const sys::Path& path) {
                      facts.st_ino);
 }
 
+std::string key_of(const sys::Path& path) {
+  std::error_code error;
+  const sys::Path real = std::filesystem::canonical(path, error);
+  return error ? path.string() : real.string();
+}
+
 void remember(const std::string& key, base::Json entry) {
   base::Json cache = read_cache();
   if (cache.members().size() >= kMostEntries) {
@@ -55,10 +61,14 @@ void remember(const std::string& key, base::Json entry) {
 
 }  // namespace
 
+void remember_sha256(const sys::Path& path, const std::string& hash) {
+  if (const auto identity = identity_of(path)) {
+    remember(key_of(path), base::Json::object({{"file", *identity}, {"sha256", hash}}));
+  }
+}
+
 Expected<std::string> cached_sha256(const sys::Path& path) {
-  std::error_code error;
-  const sys::Path real = std::filesystem::canonical(path, error);
-  const std::string key = error ? path.string() : real.string();
+  const std::string key = key_of(path);
   LLEM_ASSIGN(const std::string identity, identity_of(path));
   const base::Json cache = read_cache();
   if (const base::Json* entry = cache.find(key);

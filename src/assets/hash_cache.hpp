@@ -13,4 +13,7 @@ namespace llem::assets {
 /// or written costs time and nothing else.
 Expected<std::string> cached_sha256(const sys::Path& path);
 
+/// Spares the first reading of a file whose hash is known already.
+void remember_sha256(const sys::Path& path, const std::string& hash);
+
 }  // namespace llem::assets

@@ -28,7 +28,9 @@ Json write_object(const Table& table, const void* object, Scope scope) {
       continue;
     }
     const void* member = field.member(accessible(object));
-    if (field.type->kind == Kind::optional && !field.type->has(member)) {
+    const bool absent = (field.type->kind == Kind::optional && !field.type->has(member)) ||
+                        (field.type->kind == Kind::json && as<Json>(member).is_null());
+    if (absent) {
       continue;
     }
     json.members().emplace_back(field.name, write_value(*field.type, member, scope));

@@ -73,13 +73,10 @@ std::optional<std::uint64_t> find_number(std::string_view text, std::string_view
 
 std::optional<ProcessStat> parse_process_stat(std::string_view text) noexcept {
   const std::size_t name_end = text.rfind(')');
-  if (name_end == std::string_view::npos || name_end + 2 >= text.size()) {
+  if (name_end == std::string_view::npos || name_end + 3 >= text.size()) {
     return std::nullopt;
   }
-  text.remove_prefix(name_end + 2);
-  ProcessStat stat;
-  stat.state = text.front();
-  text.remove_prefix(1);
+  text.remove_prefix(name_end + 3);  // ") S": the state, too, is not needed
   // Fields 4 to 24 of proc(5); negative ones (tpgid, priority, nice) are skipped with their sign.
   std::array<std::uint64_t, 25> fields{};
   for (std::size_t field = 4; field < fields.size(); ++field) {
@@ -94,11 +91,11 @@ std::optional<ProcessStat> parse_process_stat(std::string_view text) noexcept {
     }
     fields[field] = *number;
   }
+  ProcessStat stat;
   stat.parent = static_cast<int>(fields[4]);
   stat.group = static_cast<int>(fields[5]);
   stat.own_ticks = fields[14] + fields[15];
   stat.children_ticks = fields[16] + fields[17];
-  stat.start_ticks = fields[22];
   stat.resident_pages = fields[24];
   return stat;
 }

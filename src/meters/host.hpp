@@ -36,12 +36,10 @@ std::optional<std::uint64_t> find_number(std::string_view text, std::string_view
 /// What of /proc/<pid>/stat is used. The command's name may hold anything, so fields count from the
 /// last ')'.
 struct ProcessStat {
-  char state = '?';
   int parent = 0;
   int group = 0;
   std::uint64_t own_ticks = 0;       // user and system time
   std::uint64_t children_ticks = 0;  // of children that ended and were waited for
-  std::uint64_t start_ticks = 0;     // tells a recycled pid
   std::uint64_t resident_pages = 0;
 };
 

@@ -22,24 +22,14 @@ namespace llem::meters::nvml {
 struct DeviceHandle;
 using Device = DeviceHandle*;
 
-/// nvmlReturn_t.
+/// The nvmlReturn_t values that code asks for by name; all of them are in codes().
 enum Code : int {
   kSuccess = 0,
-  kUninitialized = 1,
-  kInvalidArgument = 2,
   kNotSupported = 3,
   kNoPermission = 4,
   kInsufficientSize = 7,
-  kDriverNotLoaded = 9,
-  kTimeout = 10,
-  kLibraryNotFound = 12,
   kFunctionNotFound = 13,
   kGpuIsLost = 15,
-  kResetRequired = 16,
-  kOperatingSystem = 17,
-  kVersionMismatch = 18,
-  kNoData = 21,
-  kArgumentVersionMismatch = 25,
   kUnknown = 999,
 };
 
@@ -242,10 +232,7 @@ class Api {
   Call<Processes> mps_processes;
   Call<Processes> graphics_processes;
   Call<int(Device, unsigned*, unsigned*)> mig_mode;
-  Call<int(Device, unsigned*)> is_mig_device;
   Call<int(Device, Device*)> mig_parent;
-  Call<DeviceNumber> max_mig_devices;
-  Call<int(Device, unsigned, Device*)> mig_device;
   Call<DeviceNumber> pcie_generation;
   Call<DeviceNumber> pcie_width;
   Call<DeviceNumber> pcie_max_generation;

@@ -93,6 +93,9 @@ class ProcessMeter final : public Meter {
       return;
     }
     const bool scan = reads_ % kScanEvery == 0;
+    if (reads_ % (kScanEvery * kForgetEvery) == 0) {
+      stranger_count_ = 0;
+    }
     ++reads_;
     const std::int64_t begin = now_ns();
     std::uint64_t pages = 0;
@@ -118,9 +121,13 @@ class ProcessMeter final : public Meter {
   }
 
  private:
-  // Walking all of /proc, and the status of every thread, costs a millisecond on a busy machine.
+  // Reading the status of every thread costs a millisecond for a large worker, so it is done every
+  // fourth time. So is walking /proc, where processes already known not to belong to the group are
+  // passed over; that knowledge is dropped now and then, for pids are used again.
   static constexpr std::int64_t kScanEvery = 4;
+  static constexpr std::int64_t kForgetEvery = 8;
   static constexpr std::size_t kMostMembers = 256;
+  static constexpr std::size_t kMostStrangers = 8192;
 
   Channel make_channel(Signal signal, Behaviour behaviour, std::string_view unit,
                        double resolution) const {
@@ -190,8 +197,21 @@ class ProcessMeter final : public Meter {
   }
 
   void find_members() noexcept {
-    for_each_number(proc_.get(), entries_, [this](int pid, const char* name) {
+    // /proc lists pids in ascending order, so the strangers of the last walk are met in theirs.
+    std::size_t known = 0;
+    std::size_t kept = 0;
+    for_each_number(proc_.get(), entries_, [&](int pid, const char* name) {
       if (count_ == kMostMembers || find(pid) != nullptr) {
+        return;
+      }
+      while (known < stranger_count_ && strangers_[known] < pid) {
+        ++known;
+      }
+      const bool stranger = known < stranger_count_ && strangers_[known] == pid;
+      if (stranger) {
+        if (kept < kMostStrangers) {
+          next_strangers_[kept++] = pid;
+        }
         return;
       }
       std::array<char, 32> path{};
@@ -211,8 +231,13 @@ class ProcessMeter final : public Meter {
         member.stat = std::move(file);
         member.parent = stat->parent;
         member.alive = true;
+      } else if (pid != group_ && kept < kMostStrangers) {
+        // The leader itself may not have left its parent's group yet.
+        next_strangers_[kept++] = pid;
       }
     });
+    std::swap(strangers_, next_strangers_);
+    stranger_count_ = kept;
   }
 
   /// Involuntary switches are counted for each thread, and lost with it: a thread that ended since
@@ -267,6 +292,9 @@ class ProcessMeter final : public Meter {
   std::vector<Channel> channels_;
   std::array<Member, kMostMembers> members_;
   std::size_t count_ = 0;
+  std::vector<int> strangers_ = std::vector<int>(kMostStrangers);
+  std::vector<int> next_strangers_ = std::vector<int>(kMostStrangers);
+  std::size_t stranger_count_ = 0;
   std::int64_t reads_ = 0;
   std::uint64_t ended_ticks_ = 0;
   std::uint64_t most_ticks_ = 0;

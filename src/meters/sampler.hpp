@@ -1,8 +1,8 @@
 #pragma once
 
-// Owns: the sampler threads. Samples leave them in fixed blocks through a lock-free queue; nothing in a thread
-// allocates, locks, logs or does I/O. Deadlines are absolute (k × period from the start), so the rate never drifts; a
-// tick that comes too late skips whole periods and counts them.
+// Owns: the sampler threads. Samples leave them in fixed blocks through a lock-free queue; nothing
+// in a thread allocates, locks, logs or does I/O. Deadlines are absolute (k × period from the
+// start), so the rate never drifts; a tick that comes too late skips whole periods and counts them.
 
 #include <memory>
 #include <vector>
@@ -15,8 +15,8 @@ namespace llem::meters {
 
 class Sampler {
  public:
-  /// Numbers the channels of `meters` in order. Meters whose period is the sampling period run on the fast thread, the
-  /// others on the slow one. `meters` must outlive the sampler.
+  /// Numbers the channels of `meters` in order. Meters whose period is the sampling period run on
+  /// the fast thread, the others on the slow one. `meters` must outlive the sampler.
   Sampler(std::vector<Meter*> meters, double hz);
   ~Sampler();
   Sampler(const Sampler&) = delete;
@@ -25,11 +25,13 @@ class Sampler {
   void start();
   /// Joins both threads; everything sampled can then be drained.
   void stop();
-  /// Adds a meter while running (the worker's process, which exists only after load began) on the slow thread.
+  /// Adds a meter while running (the worker's process, which exists only after load began) on the
+  /// slow thread.
   void add(Meter* meter);
 
   const std::vector<domain::Channel>& channels() const;
-  /// Appends all samples so far to `traces` (grown to the number of channels). Called by the wait loop.
+  /// Appends all samples so far to `traces` (grown to the number of channels). Called by the wait
+  /// loop.
   void drain(std::vector<domain::Trace>& traces);
   /// Rate, lateness and CPU time since start().
   domain::SamplerRecord statistics() const;

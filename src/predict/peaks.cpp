@@ -77,6 +77,15 @@ Arithmetic arithmetic_of(std::string_view compute_type) {
   return half ? Arithmetic::half : Arithmetic::other;
 }
 
+/// Volta and Turing multiply no bf16; 8-bit units before Ada and Hopper take integers only.
+bool lacks(const Row& row, std::string_view compute_type) {
+  const std::string type = base::lower(compute_type);
+  const bool before_ampere = row.product.starts_with("V100") || row.product == "T4";
+  const bool ampere = row.product.starts_with("A");
+  return (type == "bf16" && before_ampere) ||
+         (type.starts_with("fp8") && (before_ampere || ampere));
+}
+
 }  // namespace
 
 std::optional<Peak> gpu_peak(std::string_view product, std::string_view compute_type) {
@@ -87,7 +96,7 @@ std::optional<Peak> gpu_peak(std::string_view product, std::string_view compute_
       continue;
     }
     const double tflops = arithmetic == Arithmetic::half ? row.half_tflops : row.eight_bit_tflops;
-    if (arithmetic == Arithmetic::other || tflops <= 0) {
+    if (arithmetic == Arithmetic::other || tflops <= 0 || lacks(row, compute_type)) {
       return std::nullopt;
     }
     return Peak{tflops * 1e12, row.gigabytes_per_s * 1e9, std::string(row.sheet) + ", dense"};

@@ -61,7 +61,7 @@ void collect(const base::Table& table, const Way& way, std::vector<Leaf>& leaves
 /// The leaf's value, or null when an optional on the way is empty.
 const void* find_value(const Leaf& leaf, const void* object) {
   // Field tables hand out plain pointers for reading and writing alike; nothing is written here.
-  void* at = const_cast<void*>(object);
+  void* at = const_cast<void*>(object);  // NOLINT(cppcoreguidelines-pro-type-const-cast)
   for (const FieldInfo* field : leaf.way) {
     at = field->member(at);
     if (field->type->kind == Kind::optional) {

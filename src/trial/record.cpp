@@ -175,6 +175,7 @@ Expected<void> Recorder::start_engine() {
 Expected<void> Recorder::prepare() {
   const domain::Workload& workload = spec_.configuration.workload;
   const domain::Deploy& deploy = spec_.configuration.deploy;
+  std::int64_t empty_prompts = 0;
   protocol::PromptRequest request;
   request.chat_template =
       std::string(words(workload.chat_template)[static_cast<std::size_t>(workload.chat_template)]);
@@ -187,6 +188,7 @@ Expected<void> Recorder::prepare() {
     LLEM_ASSIGN(
         const workload::PromptChoice choice,
         workload::choose_prompts(workload, deploy, spec_.prompts, block(), kDistinctPasses));
+    empty_prompts = choice.empty_prompts;
     for (const std::int64_t index : choice.indices) {
       request.texts.push_back(spec_.prompts[static_cast<std::size_t>(index)]);
     }
@@ -200,6 +202,7 @@ Expected<void> Recorder::prepare() {
                               workload, deploy, tokens,
                               deploy.context_length.value_or(answer.context_length), block()));
   recording_.schedule = schedules_.record;
+  recording_.schedule.skipped_prompts += empty_prompts;
   recording_.schedule.requests_sha256 = hash_of_requests(schedules_.window);
   recording_.schedule.dataset = workload.dataset.name;
   recording_.schedule.dataset_prompts = static_cast<std::int64_t>(spec_.prompts.size());

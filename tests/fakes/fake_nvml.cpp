@@ -162,9 +162,6 @@ NUMBER(nvmlDeviceGetCurrentClocksEventReasons, unsigned long long, device->event
 NUMBER(nvmlDeviceGetCurrentClocksThrottleReasons, unsigned long long, device->event_reasons)
 NUMBER(nvmlDeviceGetComputeMode, int, device->compute_mode)
 NUMBER(nvmlDeviceGetVirtualizationMode, int, device->virtualization)
-NUMBER(nvmlDeviceIsMigDeviceHandle, unsigned, is_mig(handle))
-NUMBER(nvmlDeviceGetMaxMigDeviceCount, unsigned,
-       static_cast<unsigned>(device->mig_instances.size()))
 NUMBER(nvmlDeviceGetCurrPcieLinkGeneration, unsigned, device->pcie_generation)
 NUMBER(nvmlDeviceGetCurrPcieLinkWidth, unsigned, device->pcie_width)
 NUMBER(nvmlDeviceGetMaxPcieLinkGeneration, unsigned, device->pcie_generation)
@@ -322,20 +319,6 @@ EXPORT int nvmlDeviceGetDeviceHandleFromMigDeviceHandle(void* handle, void** par
     return 2;
   }
   *parent = reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(handle) % kMigBlock);
-  return 0;
-}
-
-EXPORT int nvmlDeviceGetMigDeviceHandleByIndex(void* handle, unsigned index, void** instance) {
-  Device* device = nullptr;
-  const int code = enter(__func__, handle, device);
-  if (code != 0) {
-    return code;
-  }
-  if (index >= device->mig_instances.size()) {
-    return 6;
-  }
-  *instance =
-      handle_of(static_cast<std::size_t>(device - state().scenario.devices.data()), index + 1);
   return 0;
 }
 

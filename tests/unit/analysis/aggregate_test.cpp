@@ -71,6 +71,20 @@ TEST(Aggregate, keeps_the_identities_of_its_trials) {
   EXPECT_NEAR(c.gross_j_per_request->value * c.requests_per_s->value, c.mean_power_w->value, 1e-9);
 }
 
+// Net energies around zero, each known to 50 J: so is their sum per cycle, whatever their signs.
+TEST(Aggregate, systematic_uncertainty_does_not_vanish_or_explode_where_values_cross_zero) {
+  std::vector<TrialResult> trials{a_trial(1, 400, 1000), a_trial(2, 400, 1000),
+                                  a_trial(3, 400, 1000)};
+  const double nets[] = {-1, 0, 2};
+  for (std::size_t i = 0; i < trials.size(); ++i) {
+    trials[i].energy->headline_net_j->value = nets[i];
+    trials[i].energy->headline_net_j->u_systematic = 50;
+  }
+  const auto c = aggregated(trials);
+  ASSERT_TRUE(c.net_j_per_output_token->u_systematic);
+  EXPECT_NEAR(*c.net_j_per_output_token->u_systematic, 0.05, 1e-12);
+}
+
 TEST(Aggregate, has_no_interval_below_three_cycles) {
   const auto two = aggregated({a_trial(1, 400, 1000), a_trial(2, 410, 1000)});
   EXPECT_FALSE(two.gross_j_per_output_token->interval);

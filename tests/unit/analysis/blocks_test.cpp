@@ -31,13 +31,25 @@ TEST(Latency, of_requests_follows_from_their_marks) {
 }
 
 TEST(Latency, percentiles_stand_without_interval_where_it_does_not_exist) {
-  const auto result = analyse(a_recording().build());
+  const auto result = analyse(a_recording().batch(1, 20).build());
   EXPECT_TRUE(result.latency->e2e_s->median_interval);
   EXPECT_FALSE(result.latency->e2e_s->p95_interval);  // needs 72 requests
   EXPECT_FALSE(result.latency->itl_s->median_interval);
-  const auto many = analyse(a_recording().batch(2, 80).build());
+  const auto many = analyse(a_recording().batch(1, 80).build());
   EXPECT_TRUE(many.latency->e2e_s->p95_interval);
   EXPECT_FALSE(many.latency->e2e_s->p99_interval);  // needs 368
+}
+
+TEST(Latency, of_requests_that_share_a_batch_or_repeat_prompts_has_no_intervals) {
+  const auto batched = analyse(a_recording().batch(2, 80).build());
+  EXPECT_FALSE(batched.latency->e2e_s->median_interval);  // 40 batches, not 80 requests
+  EXPECT_GT(batched.latency->e2e_s->p95, 0);
+  const auto repeated =
+      analyse(a_recording()
+                  .batch(1, 80)
+                  .but([](domain::Recording& r) { r.schedule.prompts_repeat = true; })
+                  .build());
+  EXPECT_FALSE(repeated.latency->e2e_s->median_interval);
 }
 
 TEST(Latency, percentiles_of_gaps_agree_with_sorting) {

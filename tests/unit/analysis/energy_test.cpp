@@ -236,6 +236,24 @@ TEST(Energy, of_a_module_is_not_added_to_its_cpu) {
   EXPECT_NEAR(result.energy->measured_total_j->value, 1500, 1);
 }
 
+TEST(Energy, of_a_module_is_not_added_to_the_gpu_within_it) {
+  const auto result = analyse(a_recording()
+                                  .counter("gpu:a", Scope::module, kWave, 0.1)
+                                  .gauge("gpu:a", Scope::gpu, kWave.scaled(0.8), 0.1, 0.1)
+                                  .device("gpu:a", "GH200", "gpu")
+                                  .build());
+  EXPECT_NEAR(result.energy->measured_total_j->value, 1500, 1);
+}
+
+TEST(Energy, of_a_counter_that_ends_before_the_window_is_as_uncertain_as_what_it_missed) {
+  const auto result = analyse(
+      a_recording().counter("package-0", Scope::package, kWave, 0.1, Poll{0.02, 0, 66.75}).build());
+  const auto* scope = find_scope(result, "package-0");
+  ASSERT_NE(scope, nullptr);
+  EXPECT_EQ(scope->method, "counter");
+  EXPECT_NEAR(scope->gross.value, 1500, 2 * *scope->gross.u_random);
+}
+
 TEST(Energy, falls_back_to_the_gauge_when_the_counter_freezes) {
   auto recording = a_recording()
                        .counter("gpu:a", Scope::gpu, kWave, 0.1)
@@ -305,6 +323,10 @@ TEST(Energy, without_a_sensor_is_a_labelled_estimate) {
   EXPECT_NEAR(scope->idle->power_w, 4.064, 0.01);
   EXPECT_NEAR(*scope->gross.u_systematic, 0.25 * 8.48 * 30, 0.05);
   EXPECT_FALSE(scope->gross.u_random);
+  // What the model misses at work and at idle need not be the same.
+  const double net_u = 0.25 * std::hypot(8.48, 4.064) * 30;
+  EXPECT_NEAR(*scope->net->u_systematic, net_u, 0.2);
+  EXPECT_NEAR(*result.energy->headline_net_j->u_systematic, net_u, 0.2);
   EXPECT_EQ(result.energy->headline_scope, "host_estimate");
   EXPECT_FALSE(result.energy->measured_total_j);
   EXPECT_EQ(result.energy->headline_gross_j->source, domain::Provenance::estimated);

@@ -97,8 +97,9 @@ const Case kCases[] = {
      [](Recording& r) { r.serves[0].requests[0].output_tokens = 12; }},
     {"request_errors", "1 of 20",
      [](Recording& r) { r.serves[0].requests[0].finish = domain::Finish::error; }},
-    {"not_steady", "after 2 blocks: CV 8.0 %, slope 2.0 %",
+    {"not_steady", "after 5 blocks: CV 8.0 %, slope 2.0 %",
      [](Recording& r) {
+       r.warmup.blocks.resize(5, r.warmup.blocks[0]);
        r.warmup.steady = false;
        r.warmup.cv_ratio = 0.08;
        r.warmup.slope_ratio = 0.02;
@@ -176,6 +177,27 @@ TEST(Validity, does_not_suffer_from_devices_that_are_not_used) {
   recording.channels[1].signal = Signal::energy;  // and its energy counter has one reading
   recording.traces[1].resize(1);
   EXPECT_EQ(analyse(recording).validity.state, domain::ValidityState::valid);
+}
+
+TEST(Validity, of_too_few_warm_up_blocks_claims_no_variation) {
+  const auto result =
+      analyse(a_measured_recording().but([](Recording& r) { r.warmup.steady = false; }).build());
+  ASSERT_EQ(result.validity.codes.size(), 1U);
+  EXPECT_EQ(result.validity.codes[0].evidence, "2 blocks are too few to judge");
+}
+
+TEST(Validity, of_a_slow_sensor_counts_only_where_it_is_used) {
+  const auto wave = RecordingBuilder::plain_wave();
+  const auto unused = analyse(a_measured_recording()
+                                  .counter("gpu:b", Scope::gpu, wave, 2)
+                                  .device("gpu:b", "NVIDIA L4", "gpu", false)
+                                  .build());
+  EXPECT_FALSE(has_code(unused, "window_short"));
+  const auto module = analyse(a_recording()
+                                  .counter("gpu:b", Scope::module, wave, 2)
+                                  .device("gpu:b", "GH200", "gpu")
+                                  .build());
+  EXPECT_TRUE(has_code(module, "window_short"));
 }
 
 TEST(Validity, passes_notes_of_the_recorder_on) {

@@ -212,9 +212,10 @@ TEST(RaplPerf, takes_package_numbers_from_the_topology) {
   tree.write("sys/devices/system/cpu/cpu0/topology/physical_package_id", "1\n");
   const rapl::Route route = rapl::open_perf(tree.root());
   EXPECT_TRUE(route.present);
-  if (route.denied) {
+  if (route.denied) {  // as on most machines for a user who is not root
     EXPECT_EQ(route.skipped, (std::vector<std::string>{"package-1"}));
-    GTEST_SKIP() << "perf events are not permitted here: " << route.reason;
+    EXPECT_TRUE(contains(route.reason, "energy-pkg"));
+    return;
   }
   ASSERT_EQ(route.counters.size(), 1U);
   EXPECT_EQ(route.counters[0].channel.device, "package-1");

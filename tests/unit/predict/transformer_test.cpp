@@ -200,6 +200,8 @@ TEST(Peak, is_found_by_product_name_whatever_its_spelling) {
 TEST(Peak, is_absent_for_what_the_table_does_not_know) {
   EXPECT_FALSE(gpu_peak("AMD EPYC 7763", "f16"));
   EXPECT_FALSE(gpu_peak("Tesla V100-SXM2-16GB", "fp8"));
+  EXPECT_FALSE(gpu_peak("Tesla V100-SXM2-16GB", "bf16"));  // no bf16 units before Ampere
+  EXPECT_FALSE(gpu_peak("NVIDIA A100-SXM4-80GB", "fp8"));  // int8 only
   EXPECT_FALSE(gpu_peak("NVIDIA H200", "f32"));
   EXPECT_FALSE(gpu_peak("", "f16"));
 }
