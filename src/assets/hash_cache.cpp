@@ -75,7 +75,7 @@ Expected<std::string> cached_sha256(const sys::Path& path) {
       entry != nullptr && entry->text_or("file", "") == identity) {
     return std::string(entry->text_or("sha256", ""));
   }
-  LLEM_ASSIGN(const std::string hash, sys::sha256_of_file(path));
+  LLEM_ASSIGN(std::string hash, sys::sha256_of_file(path));
   LLEM_ASSIGN(const std::string afterwards, identity_of(path));
   if (afterwards == identity) {  // a file that changes while it is read has no hash worth keeping
     remember(key, base::Json::object({{"file", identity}, {"sha256", hash}}));

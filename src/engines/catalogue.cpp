@@ -52,6 +52,15 @@ Expected<void> check_deployment(const domain::Deploy& deploy) {
   if (deploy.engine != domain::EngineKind::llamacpp) {
     return {};
   }
+  // One by one first, so that an error names its own place in the file; then together, for
+  // contradictions.
+  for (const auto& [name, value] : deploy.llamacpp) {
+    domain::Deploy alone;
+    alone.llamacpp = {{name, value}};
+    if (auto possible = check_llamacpp_arguments(alone, DeployState::resolved); !possible) {
+      return tl::unexpected(std::move(possible).error().at("deploy.llamacpp." + name));
+    }
+  }
   return check_llamacpp_arguments(deploy, DeployState::resolved);
 }
 

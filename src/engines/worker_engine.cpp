@@ -55,7 +55,9 @@ Expected<std::vector<std::int64_t>> read_integers(const sys::Path& path) {
     return engine_failure(fmt::format("`{}` is torn", path.string()), "protocol_error");
   }
   std::vector<std::int64_t> numbers(bytes.size() / sizeof(std::int64_t));
-  std::memcpy(numbers.data(), bytes.data(), bytes.size());
+  if (!bytes.empty()) {
+    std::memcpy(numbers.data(), bytes.data(), bytes.size());
+  }
   return numbers;
 }
 

@@ -340,6 +340,7 @@ Expected<void> read_tokens(const Path& path, const std::vector<ServeHead>& heads
 Expected<void> read_steps(const Path& path, const std::vector<ServeHead>& heads,
                           Recording& recording) {
   std::vector<std::string> names;
+  names.reserve(kStepFields.size());
   for (const StepField& field : kStepFields) {
     names.emplace_back(field.name);
   }

@@ -53,7 +53,7 @@ Expected<Path> make_run_folder(const Path& root, const domain::Plan& plan) {
                                        sys::utc_compact(sys::read_clock_anchor().realtime_ns),
                                        plan_hash(plan).substr(0, 8));
   for (int number = 1; number <= kNamesTried; ++number) {
-    const Path path = root / (number == 1 ? name : fmt::format("{}-{}", name, number));
+    Path path = root / (number == 1 ? name : fmt::format("{}-{}", name, number));
     LLEM_ASSIGN(const bool made, sys::make_new_directory(path));
     if (made) {
       return path;
@@ -221,7 +221,7 @@ Path RunDirectory::trial_path(const domain::Trial& trial, std::string_view confi
 Expected<Path> RunDirectory::make_trial_directory(const domain::Trial& trial,
                                                   std::string_view config_hash,
                                                   std::int64_t attempt) const {
-  const Path path = trial_path(trial, config_hash, attempt);
+  Path path = trial_path(trial, config_hash, attempt);
   LLEM_TRY(sys::make_directories(path.parent_path()));
   LLEM_ASSIGN(const bool made, sys::make_new_directory(path));
   if (!made) {
@@ -242,6 +242,7 @@ Expected<std::vector<Path>> RunDirectory::recorded_trials() const {
   }
   std::ranges::sort(found);
   std::vector<Path> paths;
+  paths.reserve(found.size());
   for (auto& [trial, attempt, path] : found) {
     paths.push_back(std::move(path));
   }
@@ -297,6 +298,7 @@ Expected<void> RunDirectory::write_results_table(
   for (const domain::TrialResult& result : results) {
     writer.add(&result);
     std::vector<std::string> names;
+    names.reserve(result.validity.codes.size());
     for (const domain::ValidityCode& code : result.validity.codes) {
       names.push_back(code.code);
     }
