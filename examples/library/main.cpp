@@ -1,8 +1,8 @@
 // Measures one model through the library and prints its energy per output token with the interval.
+#include <iostream>
+
 #include <llem/machine.hpp>
 #include <llem/study.hpp>
-
-#include <iostream>
 
 int main(int argc, char** argv) {
   llem::StudySource source;

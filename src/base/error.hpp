@@ -19,19 +19,19 @@
   } while (false)
 
 /// `LLEM_ASSIGN(auto x, f())`: binds the value of `f()` or returns its error.
-#define LLEM_ASSIGN(target, expression)                                                      \
-  auto LLEM_CONCAT(llem_outcome_, __LINE__) = (expression);                                  \
-  if (!LLEM_CONCAT(llem_outcome_, __LINE__)) {                                               \
+#define LLEM_ASSIGN(target, expression)                                                            \
+  auto LLEM_CONCAT(llem_outcome_, __LINE__) = (expression);                                        \
+  if (!LLEM_CONCAT(llem_outcome_, __LINE__)) {                                                     \
     return tl::unexpected<::llem::Error>(std::move(LLEM_CONCAT(llem_outcome_, __LINE__)).error()); \
-  }                                                                                          \
+  }                                                                                                \
   target = *std::move(LLEM_CONCAT(llem_outcome_, __LINE__))
 
 /// Aborts with a message: only for our own bugs, never for input.
-#define LLEM_ASSERT(condition, why)                                  \
-  do {                                                               \
-    if (!(condition)) {                                              \
+#define LLEM_ASSERT(condition, why)                                        \
+  do {                                                                     \
+    if (!(condition)) {                                                    \
       ::llem::base::assertion_failed(#condition, why, __FILE__, __LINE__); \
-    }                                                                \
+    }                                                                      \
   } while (false)
 
 namespace llem::base {
@@ -42,7 +42,8 @@ namespace llem::base {
 /// "config", "io" …: the word an error kind is shown by in JSON.
 std::string_view to_string(ErrorKind kind);
 
-/// The three-part text a person reads: `error: …`, `  at …` lines, `  hint: …`; ends with a newline.
+/// The three-part text a person reads: `error: …`, `  at …` lines, `  hint: …`; ends with a
+/// newline.
 std::string describe(const Error& error);
 
 }  // namespace llem::base

@@ -1,7 +1,8 @@
 #pragma once
 
-// Owns: field tables, the one declaration of each configuration and result struct. Readers, writers, schemas, hashes,
-// documentation and dotted paths are ordinary functions over these type-erased entries (see field_io.hpp).
+// Owns: field tables, the one declaration of each configuration and result struct. Readers,
+// writers, schemas, hashes, documentation and dotted paths are ordinary functions over these
+// type-erased entries (see field_io.hpp).
 //
 //   struct Window {
 //     double min_s = 30;
@@ -34,32 +35,35 @@ enum class Kind { boolean, integer, number, text, enumeration, object, optional,
 
 struct Table;
 
-/// What a reader or writer must know of a C++ type, erased. `element` is the inner type of optional, list and map.
+/// What a reader or writer must know of a C++ type, erased. `element` is the inner type of
+/// optional, list and map.
 struct TypeInfo {
   Kind kind;
   const TypeInfo* element = nullptr;
-  const Table& (*table)() = nullptr;                    // object
-  std::span<const std::string_view> (*words)() = nullptr;  // enumeration: names in the order of the values 0, 1, …
-  bool (*has)(const void*) = nullptr;                   // optional
-  void* (*emplace)(void*) = nullptr;                    // optional: makes a default value
-  void (*clear)(void*) = nullptr;                       // optional, list, map
-  std::size_t (*size)(const void*) = nullptr;           // list, map
-  void* (*item)(void*, std::size_t) = nullptr;          // list, map (in key order)
+  const Table& (*table)() = nullptr;  // object
+  std::span<const std::string_view> (*words)() =
+      nullptr;                         // enumeration: names in the order of the values 0, 1, …
+  bool (*has)(const void*) = nullptr;  // optional
+  void* (*emplace)(void*) = nullptr;   // optional: makes a default value
+  void (*clear)(void*) = nullptr;      // optional, list, map
+  std::size_t (*size)(const void*) = nullptr;                   // list, map
+  void* (*item)(void*, std::size_t) = nullptr;                  // list, map (in key order)
   std::string_view (*key)(const void*, std::size_t) = nullptr;  // map
-  void* (*append)(void*, std::string_view) = nullptr;   // list (key unused), map
+  void* (*append)(void*, std::string_view) = nullptr;           // list (key unused), map
   int (*get_enum)(const void*) = nullptr;
   void (*set_enum)(void*, int) = nullptr;
 };
 
 /// Bounds and role of a field.
 struct FieldRules {
-  std::string_view unit{};       // "s", "J", "tokens", … ; must agree with the name's suffix (tested)
-  double min = -std::numeric_limits<double>::infinity();  // numbers; shortest length of a list or text
+  std::string_view unit{};  // "s", "J", "tokens", … ; must agree with the name's suffix (tested)
+  double min =
+      -std::numeric_limits<double>::infinity();  // numbers; shortest length of a list or text
   double max = std::numeric_limits<double>::infinity();
-  bool above_min = false;        // min itself is not allowed
+  bool above_min = false;  // min itself is not allowed
   bool required = false;
-  bool hashed = true;            // part of the content hash of a configuration
-  bool hidden = false;           // left out of help and the reference
+  bool hashed = true;                           // part of the content hash of a configuration
+  bool hidden = false;                          // left out of help and the reference
   std::span<const std::string_view> allowed{};  // words a text field may hold
 };
 
@@ -75,7 +79,8 @@ struct Table {
   std::string_view name;
   std::string_view description;
   std::span<const FieldInfo> fields;
-  /// Field that takes a scalar (or list) written where a mapping is expected: `model: x` means `model: {name: x}`.
+  /// Field that takes a scalar (or list) written where a mapping is expected: `model: x` means
+  /// `model: {name: x}`.
   std::string_view shorthand{};
 };
 
@@ -83,14 +88,19 @@ struct Table {
 
 template <class T>
 struct IsOptional : std::false_type {};
+
 template <class T>
 struct IsOptional<std::optional<T>> : std::true_type {};
+
 template <class T>
 struct IsVector : std::false_type {};
+
 template <class T>
 struct IsVector<std::vector<T>> : std::true_type {};
+
 template <class T>
 struct IsMap : std::false_type {};
+
 template <class T>
 struct IsMap<std::map<std::string, T>> : std::true_type {};
 
@@ -99,7 +109,8 @@ concept Described = requires {
   { T::table() } -> std::same_as<const Table&>;
 };
 
-/// An enum takes part by a `words(E)` found by argument-dependent lookup, returning its names in value order.
+/// An enum takes part by a `words(E)` found by argument-dependent lookup, returning its names in
+/// value order.
 template <class E>
 concept Worded = std::is_enum_v<E> && requires(E e) {
   { words(e) } -> std::convertible_to<std::span<const std::string_view>>;
@@ -173,6 +184,7 @@ constexpr TypeInfo make_type() {
 
 template <class T>
 struct MemberOf;
+
 template <class Struct, class Value>
 struct MemberOf<Value Struct::*> {
   using struct_type = Struct;

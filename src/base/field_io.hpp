@@ -12,9 +12,9 @@
 
 namespace llem::base {
 
-/// Reads `tree` over the values already in `object`; keys that are absent keep them. Refuses unknown keys (with the
-/// nearest valid name), wrong types, values out of bounds and, in `required` fields, absence. `file` and `path` (the
-/// dotted path of this object) only shape the error text.
+/// Reads `tree` over the values already in `object`; keys that are absent keep them. Refuses
+/// unknown keys (with the nearest valid name), wrong types, values out of bounds and, in `required`
+/// fields, absence. `file` and `path` (the dotted path of this object) only shape the error text.
 Expected<void> read_fields(const Table& table, void* object, const Tree& tree,
                            std::string_view file, std::string_view path = {});
 
@@ -39,7 +39,8 @@ Json write_struct(const T& object) {
   return write_fields(T::table(), &object);
 }
 
-/// The canonical form a content hash is taken over: hashed fields that differ from `defaults`, recursively.
+/// The canonical form a content hash is taken over: hashed fields that differ from `defaults`,
+/// recursively.
 Json hashed_fields(const Table& table, const void* object, const void* defaults);
 
 /// JSON Schema (2020-12) of a document; nested tables become `$defs`.
@@ -49,7 +50,8 @@ Json make_schema(const Table& table, std::string_view id, std::string_view title
 void for_each_field(const Table& table,
                     const std::function<void(const std::string& path, const FieldInfo&)>& visit);
 
-/// "integer, 1 or more", "one of static, continuous": what a field takes, for errors and the reference.
+/// "integer, 1 or more", "one of static, continuous": what a field takes, for errors and the
+/// reference.
 std::string describe_type(const FieldInfo& field);
 
 }  // namespace llem::base

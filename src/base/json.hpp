@@ -1,7 +1,8 @@
 #pragma once
 
-// Owns: the JSON value of this program. Objects keep insertion order. Numbers keep their kind: an integer that fits
-// 64 bits stays exact. The writer refuses NaN and infinities: absent is a missing key, never a null number.
+// Owns: the JSON value of this program. Objects keep insertion order. Numbers keep their kind: an
+// integer that fits 64 bits stays exact. The writer refuses NaN and infinities: absent is a missing
+// key, never a null number.
 
 #include <cstdint>
 #include <initializer_list>
@@ -23,36 +24,61 @@ class Json {
   using Object = std::vector<Member>;
 
   Json() = default;
-  Json(std::nullptr_t) {}                    // NOLINT(google-explicit-constructor)
-  Json(bool value) : value_(value) {}        // NOLINT(google-explicit-constructor)
-  Json(int value) : value_(std::int64_t{value}) {}            // NOLINT(google-explicit-constructor)
-  Json(std::int64_t value) : value_(value) {}                 // NOLINT(google-explicit-constructor)
-  Json(double value) : value_(value) {}                       // NOLINT(google-explicit-constructor)
-  Json(const char* value) : value_(std::string(value)) {}     // NOLINT(google-explicit-constructor)
-  Json(std::string value) : value_(std::move(value)) {}       // NOLINT(google-explicit-constructor)
-  Json(std::string_view value) : value_(std::string(value)) {}  // NOLINT(google-explicit-constructor)
-  Json(Array value) : value_(std::move(value)) {}             // NOLINT(google-explicit-constructor)
-  Json(Object value) : value_(std::move(value)) {}            // NOLINT(google-explicit-constructor)
+
+  Json(std::nullptr_t) {}  // NOLINT(google-explicit-constructor)
+
+  Json(bool value) : value_(value) {}  // NOLINT(google-explicit-constructor)
+
+  Json(int value) : value_(std::int64_t{value}) {}  // NOLINT(google-explicit-constructor)
+
+  Json(std::int64_t value) : value_(value) {}  // NOLINT(google-explicit-constructor)
+
+  Json(double value) : value_(value) {}  // NOLINT(google-explicit-constructor)
+
+  Json(const char* value) : value_(std::string(value)) {}  // NOLINT(google-explicit-constructor)
+
+  Json(std::string value) : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
+
+  Json(std::string_view value)
+      : value_(std::string(value)) {}  // NOLINT(google-explicit-constructor)
+
+  Json(Array value) : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
+
+  Json(Object value) : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
 
   static Json object(std::initializer_list<Member> members = {}) { return Json(Object(members)); }
+
   static Json array(std::initializer_list<Json> items = {}) { return Json(Array(items)); }
 
   bool is_null() const { return std::holds_alternative<std::monostate>(value_); }
+
   bool is_bool() const { return std::holds_alternative<bool>(value_); }
+
   bool is_integer() const { return std::holds_alternative<std::int64_t>(value_); }
+
   bool is_number() const { return is_integer() || std::holds_alternative<double>(value_); }
+
   bool is_string() const { return std::holds_alternative<std::string>(value_); }
+
   bool is_array() const { return std::holds_alternative<Array>(value_); }
+
   bool is_object() const { return std::holds_alternative<Object>(value_); }
 
   // The accessors below assert the kind: ask first where the value comes from outside.
   bool boolean() const { return std::get<bool>(value_); }
+
   std::int64_t integer() const { return std::get<std::int64_t>(value_); }
+
   double number() const;
+
   const std::string& string() const { return std::get<std::string>(value_); }
+
   const Array& items() const { return std::get<Array>(value_); }
+
   Array& items() { return std::get<Array>(value_); }
+
   const Object& members() const { return std::get<Object>(value_); }
+
   Object& members() { return std::get<Object>(value_); }
 
   /// The member of that name, or null when this is no object or has none.
@@ -77,11 +103,13 @@ class Json {
 
 enum class JsonStyle { compact, indented, canonical };
 
-/// Serialises. Doubles print in the shortest form that reads back exactly; canonical sorts keys, leaves out every
-/// space and prints whole floats below 2^53 as integers. Asserts on NaN or infinity.
+/// Serialises. Doubles print in the shortest form that reads back exactly; canonical sorts keys,
+/// leaves out every space and prints whole floats below 2^53 as integers. Asserts on NaN or
+/// infinity.
 std::string write_json(const Json& value, JsonStyle style = JsonStyle::compact);
 
-/// Parses one document (UTF-8, duplicate keys refused, nesting at most 200). The error says the byte offset.
+/// Parses one document (UTF-8, duplicate keys refused, nesting at most 200). The error says the
+/// byte offset.
 Expected<Json> parse_json(std::string_view text);
 
 }  // namespace llem::base

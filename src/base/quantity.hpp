@@ -33,12 +33,19 @@ struct Quantity {
   double value = 0;
 
   friend constexpr auto operator<=>(Quantity, Quantity) = default;
+
   friend constexpr Quantity operator+(Quantity a, Quantity b) { return {a.value + b.value}; }
+
   friend constexpr Quantity operator-(Quantity a, Quantity b) { return {a.value - b.value}; }
+
   friend constexpr Quantity operator*(Quantity a, double k) { return {a.value * k}; }
+
   friend constexpr Quantity operator*(double k, Quantity a) { return {a.value * k}; }
+
   friend constexpr Quantity operator/(Quantity a, double k) { return {a.value / k}; }
+
   friend constexpr double operator/(Quantity a, Quantity b) { return a.value / b.value; }
+
   constexpr Quantity& operator+=(Quantity other) {
     value += other.value;
     return *this;
@@ -48,9 +55,20 @@ struct Quantity {
 using Joules = Quantity<struct JouleTag>;
 using Watts = Quantity<struct WattTag>;
 
-constexpr Joules operator*(Watts p, Seconds t) { return {p.value * t.count()}; }
-constexpr Joules operator*(Seconds t, Watts p) { return p * t; }
-constexpr Watts operator/(Joules e, Seconds t) { return {e.value / t.count()}; }
-constexpr Seconds operator/(Joules e, Watts p) { return Seconds(e.value / p.value); }
+constexpr Joules operator*(Watts p, Seconds t) {
+  return {p.value * t.count()};
+}
+
+constexpr Joules operator*(Seconds t, Watts p) {
+  return p * t;
+}
+
+constexpr Watts operator/(Joules e, Seconds t) {
+  return {e.value / t.count()};
+}
+
+constexpr Seconds operator/(Joules e, Watts p) {
+  return Seconds(e.value / p.value);
+}
 
 }  // namespace llem

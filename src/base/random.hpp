@@ -40,8 +40,8 @@ class Random {
   bool has_spare_ = false;
 };
 
-/// The documented sub-seed for one purpose ("sample", "lengths", "sampling", …) and block: the first eight bytes,
-/// big-endian, of SHA-256 over "<seed>/<purpose>/<block>".
+/// The documented sub-seed for one purpose ("sample", "lengths", "sampling", …) and block: the
+/// first eight bytes, big-endian, of SHA-256 over "<seed>/<purpose>/<block>".
 std::uint64_t derive_seed(std::uint64_t seed, std::string_view purpose, std::uint64_t block = 0);
 
 }  // namespace llem::base

@@ -1,6 +1,7 @@
 #pragma once
 
-// Owns: a document as text with places: what a field-table reader takes. Scalars stay text until a field's type decides.
+// Owns: a document as text with places: what a field-table reader takes. Scalars stay text until a
+// field's type decides.
 
 #include <string>
 #include <utility>
@@ -40,7 +41,8 @@ struct Tree::Entry {
 /// A tree without places, for JSON documents read through the same field tables.
 Tree tree_from_json(const Json& json);
 
-/// Scalars resolved by the YAML 1.2 core schema (null ~, true/false, integers, floats), quoted ones as strings.
+/// Scalars resolved by the YAML 1.2 core schema (null ~, true/false, integers, floats), quoted ones
+/// as strings.
 Json json_from_tree(const Tree& tree);
 
 /// Sets `a.b.c` to `value`, making maps on the way.

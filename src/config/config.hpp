@@ -1,7 +1,7 @@
 #pragma once
 
-// Owns: from text to a checked StudyConfig, and to configurations with every default written out. Pure: files are read
-// by the caller.
+// Owns: from text to a checked StudyConfig, and to configurations with every default written out.
+// Pure: files are read by the caller.
 
 #include <cstdint>
 #include <map>
@@ -18,17 +18,20 @@
 
 namespace llem::config {
 
-/// YAML (JSON is YAML) to a tree: one document, no tags, no duplicate keys, anchors allowed, nesting bounded.
+/// YAML (JSON is YAML) to a tree: one document, no tags, no duplicate keys, anchors allowed,
+/// nesting bounded.
 Expected<base::Tree> parse_yaml(std::string_view text, std::string_view file);
 
-/// A value given outside the file: `--set deploy.batch_size=8` or a flag standing for one. The value is YAML.
+/// A value given outside the file: `--set deploy.batch_size=8` or a flag standing for one. The
+/// value is YAML.
 struct Override {
   std::string path;
   std::string value;
   std::string origin;  // "--set", "--batch-size": named in errors
 };
 
-/// Where each value of the effective configuration came from: "study.yaml:12:3", "--set", "user configuration", "default".
+/// Where each value of the effective configuration came from: "study.yaml:12:3", "--set", "user
+/// configuration", "default".
 using Origins = std::map<std::string, std::string>;
 
 struct LoadedStudy {
@@ -51,16 +54,18 @@ struct DefaultInputs {
   std::int64_t usable_cpus = 1;
 };
 
-/// Fills every optional that has a default (profile, presets, lengths, threads), and checks what no single field can:
-/// one length rule, warm-up min <= max, uniform ranges in order, engine blocks of another engine, flags that contradict
-/// native arguments.
+/// Fills every optional that has a default (profile, presets, lengths, threads), and checks what no
+/// single field can: one length rule, warm-up min <= max, uniform ranges in order, engine blocks of
+/// another engine, flags that contradict native arguments.
 Expected<domain::StudyConfig> resolve(domain::StudyConfig config, const DefaultInputs& inputs);
 
-/// Raised whenever a default that the hash leaves out changes its meaning: hashes of both sides then differ.
+/// Raised whenever a default that the hash leaves out changes its meaning: hashes of both sides
+/// then differ.
 inline constexpr std::string_view kDefaultsVersion = "1";
 
-/// Content hash of a configuration (see docs/decisions): the first 16 hex digits of SHA-256 over the canonical JSON of what determines the
-/// measurement; names, paths, devices, meters, policies and the study block are excluded. The configuration is resolved.
+/// Content hash of a configuration (see docs/decisions): the first 16 hex digits of SHA-256 over
+/// the canonical JSON of what determines the measurement; names, paths, devices, meters, policies
+/// and the study block are excluded. The configuration is resolved.
 std::string content_hash(const domain::Configuration& configuration);
 
 /// The user's configuration file and environment, every key with its origin.

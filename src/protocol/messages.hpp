@@ -1,7 +1,8 @@
 #pragma once
 
-// Owns: every message between host and worker, one struct each, and the files they name. workers/PROTOCOL.md tells the
-// story; this header is the shape. Every t_ns is CLOCK_MONOTONIC of the writer's kernel.
+// Owns: every message between host and worker, one struct each, and the files they name.
+// workers/PROTOCOL.md tells the story; this header is the shape. Every t_ns is CLOCK_MONOTONIC of
+// the writer's kernel.
 
 #include <cstdint>
 #include <optional>
@@ -28,27 +29,47 @@ struct WorkerConfig {
   std::string config_hash;
   std::string model_path;
   domain::Deploy deploy;
-  domain::Workload workload;     // sampling and chat template are the worker's; lengths came with the schedule
-  std::int64_t max_request_tokens = 0;  // longest prompt + output of the schedule, for a context that was left open
+  domain::Workload
+      workload;  // sampling and chat template are the worker's; lengths came with the schedule
+  std::int64_t max_request_tokens =
+      0;  // longest prompt + output of the schedule, for a context that was left open
   std::string output_dir;
   static const base::Table& table();
 };
 
 // --- host to worker ---
 
-struct HostHello { std::string protocol{kVersion}; std::int64_t trial = 0; static const base::Table& table(); };
-/// Answered at once; eight of them bound the offset between the clocks.
-struct ClockProbe { std::int64_t sequence = 0; std::int64_t host_ns = 0; static const base::Table& table(); };
-struct Load { static const base::Table& table(); };
-/// `path` names a PromptRequest file; the answer names a PromptTokens file.
-struct Tokenize { std::string path; static const base::Table& table(); };
-struct Repeat {
-  double min_s = 0;                          // passes follow each other until this much time …
-  std::int64_t min_requests = 0;             // … and this many requests are done
-  std::optional<std::int64_t> max_passes;
-  std::optional<double> max_s;               // then running requests are aborted (warm-up only)
+struct HostHello {
+  std::string protocol{kVersion};
+  std::int64_t trial = 0;
   static const base::Table& table();
 };
+
+/// Answered at once; eight of them bound the offset between the clocks.
+struct ClockProbe {
+  std::int64_t sequence = 0;
+  std::int64_t host_ns = 0;
+  static const base::Table& table();
+};
+
+struct Load {
+  static const base::Table& table();
+};
+
+/// `path` names a PromptRequest file; the answer names a PromptTokens file.
+struct Tokenize {
+  std::string path;
+  static const base::Table& table();
+};
+
+struct Repeat {
+  double min_s = 0;               // passes follow each other until this much time …
+  std::int64_t min_requests = 0;  // … and this many requests are done
+  std::optional<std::int64_t> max_passes;
+  std::optional<double> max_s;  // then running requests are aborted (warm-up only)
+  static const base::Table& table();
+};
+
 struct ServeCommand {
   std::string label;
   std::string schedule_path;
@@ -56,8 +77,14 @@ struct ServeCommand {
   bool reset_cache = true;  // empty the engine's prefix cache before each pass
   static const base::Table& table();
 };
-struct Cancel { static const base::Table& table(); };
-struct Stop { static const base::Table& table(); };
+
+struct Cancel {
+  static const base::Table& table();
+};
+
+struct Stop {
+  static const base::Table& table();
+};
 
 // --- worker to host ---
 
@@ -70,14 +97,25 @@ struct WorkerHello {
   std::vector<std::string> capabilities;
   static const base::Table& table();
 };
+
 struct ClockAnswer {
   std::int64_t sequence = 0;
-  std::int64_t host_ns = 0;    // echoed
+  std::int64_t host_ns = 0;  // echoed
   std::int64_t worker_ns = 0;
   static const base::Table& table();
 };
-struct Loaded { std::int64_t t_begin_ns = 0; std::int64_t t_end_ns = 0; static const base::Table& table(); };
-struct Tokenized { std::string path; static const base::Table& table(); };
+
+struct Loaded {
+  std::int64_t t_begin_ns = 0;
+  std::int64_t t_end_ns = 0;
+  static const base::Table& table();
+};
+
+struct Tokenized {
+  std::string path;
+  static const base::Table& table();
+};
+
 struct Progress {  // load, tokenize and warm-up only
   std::string phase;
   double done = 0;
@@ -85,6 +123,7 @@ struct Progress {  // load, tokenize and warm-up only
   std::int64_t t_ns = 0;
   static const base::Table& table();
 };
+
 struct Served {
   std::string label;
   std::int64_t passes = 0;
@@ -94,14 +133,23 @@ struct Served {
   std::string path;  // a ServeFile
   static const base::Table& table();
 };
-struct Warning { std::string code; std::string text; static const base::Table& table(); };
+
+struct Warning {
+  std::string code;
+  std::string text;
+  static const base::Table& table();
+};
+
 struct ErrorMessage {
-  std::string kind;     // reason code: out_of_memory, bad_argument, bad_model, load_failed, internal …
+  std::string kind;  // reason code: out_of_memory, bad_argument, bad_model, load_failed, internal …
   std::string message;
   std::string detail;
   static const base::Table& table();
 };
-struct Bye { static const base::Table& table(); };
+
+struct Bye {
+  static const base::Table& table();
+};
 
 using HostMessage = std::variant<HostHello, ClockProbe, Load, Tokenize, ServeCommand, Cancel, Stop>;
 using WorkerMessage = std::variant<WorkerHello, ClockAnswer, Loaded, Tokenized, Progress, Served,
@@ -119,6 +167,7 @@ class LineBuffer {
   void append(std::string_view bytes);
   /// The next complete line, if one is there.
   Expected<std::optional<std::string>> next();
+
   /// Bytes of a last, unfinished line.
   std::size_t pending() const { return buffer_.size() - begin_; }
 
@@ -129,16 +178,20 @@ class LineBuffer {
 
 // --- files ---
 
-/// What to tokenise: texts, or synthetic prompts of exact lengths made from the model's ordinary tokens.
+/// What to tokenise: texts, or synthetic prompts of exact lengths made from the model's ordinary
+/// tokens.
 struct PromptRequest {
   std::vector<std::string> texts;
-  std::string chat_template = "auto";            // auto: when the model has one
-  std::vector<std::int64_t> synthetic_lengths;   // tokens; used when texts is empty
+  std::string chat_template = "auto";           // auto: when the model has one
+  std::vector<std::int64_t> synthetic_lengths;  // tokens; used when texts is empty
   std::int64_t synthetic_seed = 0;
   static const base::Table& table();
 };
 
-struct TokenList { std::vector<std::int64_t> tokens; static const base::Table& table(); };
+struct TokenList {
+  std::vector<std::int64_t> tokens;
+  static const base::Table& table();
+};
 
 struct PromptTokens {
   std::vector<TokenList> prompts;  // same order as asked
@@ -158,10 +211,13 @@ struct ScheduledRequest {
   static const base::Table& table();
 };
 
-struct SchedulePass { std::vector<ScheduledRequest> requests; static const base::Table& table(); };
+struct SchedulePass {
+  std::vector<ScheduledRequest> requests;
+  static const base::Table& table();
+};
 
-/// The worker serves passes in order and starts again at the first when they run out; request ids then get the pass's
-/// true number.
+/// The worker serves passes in order and starts again at the first when they run out; request ids
+/// then get the pass's true number.
 struct Schedule {
   std::string schema = "schedule";
   std::string schema_version = "1.0.0";
@@ -172,8 +228,8 @@ struct Schedule {
   static const base::Table& table();
 };
 
-/// What `served` names: requests here; token times and steps as little-endian int64 files beside it. A step is six
-/// numbers: begin_ns, end_ns, prefill, decode and context tokens, sequences.
+/// What `served` names: requests here; token times and steps as little-endian int64 files beside
+/// it. A step is six numbers: begin_ns, end_ns, prefill, decode and context tokens, sequences.
 struct ServeFile {
   std::string schema = "serve";
   std::string schema_version = "1.0.0";
@@ -188,7 +244,8 @@ struct ServeFile {
   static const base::Table& table();
 };
 
-/// `{config_hash}_result.json`: the worker's account of itself, written after load and again at the end.
+/// `{config_hash}_result.json`: the worker's account of itself, written after load and again at the
+/// end.
 struct WorkerResult {
   std::string schema = "worker_result";
   std::string schema_version = "1.0.0";

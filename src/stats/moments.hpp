@@ -1,6 +1,7 @@
 #pragma once
 
-// Owns: one-pass mean and variance, and order statistics. Every function is pure; n is always the caller's to judge.
+// Owns: one-pass mean and variance, and order statistics. Every function is pure; n is always the
+// caller's to judge.
 
 #include <cstddef>
 #include <cstdint>
@@ -15,8 +16,11 @@ class Moments {
  public:
   void add(double x);
   void merge(const Moments& other);
+
   std::size_t count() const { return n_; }
+
   double mean() const { return mean_; }
+
   /// Sample variance (n − 1); absent below two values.
   std::optional<double> variance() const;
   std::optional<double> standard_deviation() const;
@@ -29,7 +33,8 @@ class Moments {
 
 Moments moments(std::span<const double> values);
 
-/// Quantile of *sorted* values by linear interpolation between order statistics (Hyndman and Fan 1996, type 7).
+/// Quantile of *sorted* values by linear interpolation between order statistics (Hyndman and Fan
+/// 1996, type 7).
 double quantile_sorted(std::span<const double> sorted, double p);
 double median(std::vector<double> values);
 /// Median absolute deviation × 1.4826 (consistent for the normal; Rousseeuw and Croux 1993).
