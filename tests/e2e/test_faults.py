@@ -184,7 +184,8 @@ class Interrupted(Case):
     LONG = {"baseline": {"baseline": {"bare_s": 60}}, "load": {}, "loaded_idle": {"baseline": {"loaded_s": 60}},
             "warmup": {"warmup": {"min_s": 60, "max_s": 60}}, "pad_before": {"window": {"pad_s": 60}},
             "window": {"window": {"min_s": 60}}, "pad_after": {"window": {"pad_s": 1.5}},
-            "cooldown": {"cooldown_s": 60}}
+            # The host's meters must have read once more after the window when the signal comes.
+            "cooldown": {"cooldown_s": 60, "window": {"pad_s": 0.8}}}
 
     def begin(self, phase, script=None, **over):
         script = {"load_s": 60 if phase == "load" else 0, "decode_step_s": 0.01, **(script or {})}
