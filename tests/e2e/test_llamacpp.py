@@ -25,7 +25,7 @@ def small_model():
     named = os.environ.get("LLEM_TEST_MODEL")
     found = [named] if named else sorted(glob.glob(os.path.join(CACHE, "**", MODEL), recursive=True))
     if not found or not os.path.exists(found[0]):
-        raise AssertionError(f"no model: set LLEM_TEST_MODEL, or fetch it into {CACHE} with fetch_model.py")
+        raise AssertionError(f"no model: set LLEM_TEST_MODEL, or fetch it into {CACHE} with `llem run -m smollm2-135m`")
     return os.path.realpath(found[0])
 
 
