@@ -13,6 +13,7 @@ domain::Identity identity(const domain::Recording& recording) {
   id.trial = recording.trial;
   id.cycle = recording.cycle;
   id.attempt = recording.attempt;
+  id.role = recording.role;
   id.config_hash = recording.configuration.hash;
   const auto& named = recording.worker.engine;
   const auto kind = static_cast<std::size_t>(recording.configuration.deploy.engine);

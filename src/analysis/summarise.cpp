@@ -23,6 +23,7 @@ domain::TrialRow row_of(const domain::TrialResult& result) {
   row.trial = result.identity.trial;
   row.cycle = result.identity.cycle;
   row.attempt = result.identity.attempt;
+  row.role = result.identity.role;
   row.config_hash = result.identity.config_hash;
   row.state =
       domain::words(domain::ValidityState{})[static_cast<std::size_t>(result.validity.state)];

@@ -4,6 +4,7 @@
 // Pure: files are read by the caller.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -37,13 +38,23 @@ using Origins = std::map<std::string, std::string>;
 struct LoadedStudy {
   domain::StudyConfig config;
   Origins origins;
+  base::Tree tree;   // what `config` was read from: the file over its bases, under the overrides
   std::string text;  // as given; generated from the flags when there was no file
   std::string file;
 };
 
-/// Reads a study file's text (empty text: from overrides alone) and applies overrides.
+/// Reads a file that `base` names, relative to the file that names it; the path comes back for
+/// errors and for the next one.
+struct BaseFile {
+  std::string text;
+  std::string path;
+};
+using ReadBase = std::function<Expected<BaseFile>(const std::string& name, const std::string& from)>;
+
+/// Reads a study file's text (empty text: from overrides alone), merges it over its bases and
+/// applies overrides. An override of a swept path is refused.
 Expected<LoadedStudy> load_study(std::string_view text, std::string_view file,
-                                 const std::vector<Override>& overrides);
+                                 const std::vector<Override>& overrides, const ReadBase& read_base);
 
 /// The error with the origin of each path its context names put before it: "deploy.threads" becomes
 /// "study.yaml:7:12 deploy.threads". For what `resolve` refuses, which knows paths only.
@@ -58,6 +69,28 @@ struct DefaultInputs {
 /// single field can: one length rule, warm-up min <= max, uniform ranges in order, engine blocks of
 /// another engine, flags that contradict native arguments.
 Expected<domain::StudyConfig> resolve(domain::StudyConfig config, const DefaultInputs& inputs);
+
+/// One point of the space a study spans.
+struct Point {
+  domain::StudyConfig config;        // resolved; without the members that span the space
+  std::string label;                 // "batch_size 8, threads 2"; empty when nothing varies
+  std::vector<std::int64_t> levels;  // one a factor, -1 where it has no effect
+};
+
+struct Space {
+  std::vector<domain::Factor> factors;
+  std::vector<Point> points;  // in the order of the file, last axis fastest
+  std::vector<domain::SkippedPoint> skipped;
+};
+
+/// What no field table knows: whether an engine can do what a deployment asks.
+using DeployCheck = std::function<Expected<void>(const domain::Deploy&)>;
+
+/// The points of `sweep`, `zip`, `variants`, `exclude`, `include` and `experiments`, each resolved
+/// and checked; a point that cannot be is skipped with its reason, and an error only when none is
+/// left. Errors name the place in the file.
+Expected<Space> expand(const LoadedStudy& study, const DefaultInputs& inputs,
+                       const DeployCheck& check);
 
 /// Raised whenever a default that the hash leaves out changes its meaning: hashes of both sides
 /// then differ.

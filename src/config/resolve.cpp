@@ -27,6 +27,9 @@ constexpr std::int64_t kDefaultOutputTokens = 128;
 constexpr double kDefaultSampleHz = 50;
 constexpr double kTimeoutFactor = 5;
 constexpr double kShortestTimeout = 600;
+constexpr double kShortestWarmupTimeout = 60;
+constexpr double kLongestTemperatureWait = 600;
+constexpr double kLongestSilence = 300;
 
 tl::unexpected<Error> refused(std::vector<std::string> paths, std::string message,
                               std::string hint) {
@@ -265,14 +268,52 @@ double declared_seconds(const domain::Measure& measure) {
          *measure.window.min_s + 2 * *measure.window.pad_s + *measure.cooldown_s;
 }
 
+Expected<void> resolve_gap(domain::Gap& gap, const std::string& path) {
+  if (gap.seconds && gap.temperature_within_c) {
+    return refused({path + ".seconds", path + ".temperature_within_c"},
+                   fmt::format("`{}` is a time or a temperature, not both", path),
+                   "keep one of them; max_s bounds the wait for a temperature");
+  }
+  if (gap.max_s && !gap.temperature_within_c) {
+    return refused({path + ".max_s"},
+                   fmt::format("`{}.max_s` has no effect without temperature_within_c", path),
+                   "a fixed rest is `seconds`");
+  }
+  if (gap.temperature_within_c) {
+    fill(gap.max_s, kLongestTemperatureWait);
+  }
+  return {};
+}
+
+bool is_open(const domain::Gap& gap) {
+  return !gap.seconds && !gap.temperature_within_c;
+}
+
+Expected<void> resolve_study(domain::Study& study, const domain::Measure& measure) {
+  LLEM_TRY(resolve_gap(study.gap, "study.gap"));
+  LLEM_TRY(resolve_gap(study.cycle_gap, "study.cycle_gap"));
+  if (is_open(study.gap)) {
+    study.gap.seconds = 0;
+  }
+  if (is_open(study.cycle_gap)) {
+    study.cycle_gap = study.gap;
+  }
+  fill(study.timeout_s, std::max(kShortestTimeout, kTimeoutFactor * declared_seconds(measure)));
+  fill(study.timeouts.load_s, *study.timeout_s);
+  fill(study.timeouts.warmup_s,
+       std::max(kShortestWarmupTimeout, kTimeoutFactor * *measure.warmup.max_s));
+  fill(study.timeouts.window_s, *study.timeout_s);
+  fill(study.timeouts.silence_s, kLongestSilence);
+  return {};
+}
+
 }  // namespace
 
 Expected<domain::StudyConfig> resolve(domain::StudyConfig config, const DefaultInputs& inputs) {
   LLEM_TRY(resolve_workload(config.workload));
   LLEM_TRY(resolve_deploy(config.deploy, inputs));
   LLEM_TRY(resolve_measure(config.measure));
-  fill(config.study.timeout_s,
-       std::max(kShortestTimeout, kTimeoutFactor * declared_seconds(config.measure)));
+  LLEM_TRY(resolve_study(config.study, config.measure));
   return config;
 }
 

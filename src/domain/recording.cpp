@@ -213,6 +213,7 @@ const base::Table& Recording::table() {
       field<&Recording::trial>("trial", "Number of the trial in the plan"),
       field<&Recording::cycle>("cycle", "Which repetition, from 1"),
       field<&Recording::attempt>("attempt", "Which attempt, from 1"),
+      field<&Recording::role>("role", "measured, or sentinel: the reference repeated to see drift"),
       field<&Recording::configuration>("configuration", "What was measured", {.required = true}),
       field<&Recording::outcome>("outcome", "How the trial ended", {.required = true}),
       field<&Recording::anchor_begin>("anchor_begin", "Clocks at the begin"),

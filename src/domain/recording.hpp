@@ -186,6 +186,7 @@ struct Recording {
   std::int64_t trial = 0;
   std::int64_t cycle = 1;
   std::int64_t attempt = 1;
+  TrialRole role = TrialRole::measured;
   Configuration configuration;
   Outcome outcome;
   Anchor anchor_begin;

@@ -44,6 +44,7 @@ const base::Table& Identity::table() {
       field<&Identity::trial>("trial", "Number of the trial in the plan"),
       field<&Identity::cycle>("cycle", "Which repetition, from 1"),
       field<&Identity::attempt>("attempt", "Which attempt, from 1"),
+      field<&Identity::role>("role", "measured, or sentinel: the reference repeated to see drift"),
       field<&Identity::config_hash>("config_hash", "Content hash of the configuration"),
       field<&Identity::engine>("engine", "Engine"),
       field<&Identity::engine_version>("engine_version", "Version of the engine"),

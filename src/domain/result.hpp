@@ -3,6 +3,7 @@
 // Owns: what analyse(recording) says, a block a question. Absent is an empty optional, never 0.
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -40,6 +41,7 @@ struct Identity {
   std::int64_t trial = 0;
   std::int64_t cycle = 1;
   std::int64_t attempt = 1;
+  TrialRole role = TrialRole::measured;
   std::string config_hash;
   std::string engine;
   std::string engine_version;
@@ -368,6 +370,8 @@ struct Aggregate {
 struct ConfigurationResult {
   std::string config_hash;
   std::string label;
+  std::vector<std::string> same_as;            // labels of further points with the same content
+  std::map<std::string, std::string> factors;  // name to level, where it has an effect
   std::string model;
   std::string engine;
   std::string engine_version;
@@ -402,10 +406,22 @@ struct TrialRow {
   std::int64_t trial = 0;
   std::int64_t cycle = 1;
   std::int64_t attempt = 1;
+  TrialRole role = TrialRole::measured;
   std::string config_hash;
   std::string state;  // valid, flagged, invalid
   std::vector<std::string> codes;
   std::optional<std::string> message;  // of a failure
+  static const base::Table& table();
+};
+
+/// What the reference configuration, repeated among the trials, says about drift.
+struct Drift {
+  std::string config_hash;
+  std::int64_t n = 0;                          // sentinel trials used
+  std::string metric;                          // "gross_j_per_output_token", "output_tokens_per_s"
+  double relative_slope_per_hour = 0;          // least squares over the time of day, by the mean
+  std::optional<IntervalValue> interval;       // of the slope; absent below three trials
+  double range_ratio = 0;                      // (greatest - least) / mean
   static const base::Table& table();
 };
 
@@ -414,6 +430,12 @@ struct Summary {
   std::string schema_version = "1.0.0";
   std::string study_name;
   std::string tool_version;
+  std::int64_t n_planned = 0;           // trials of the plan
+  std::int64_t n_missing = 0;           // trials without a result
+  std::optional<std::string> stopped;   // why the study ended before its plan
+  std::vector<Factor> factors;
+  std::vector<SkippedPoint> skipped;
+  std::vector<Drift> drift;
   std::vector<ConfigurationResult> configurations;
   std::vector<TrialRow> trials;
   static const base::Table& table();

@@ -169,6 +169,10 @@ const base::Table& ConfigurationResult::table() {
   static constexpr std::array fields{
       field<&ConfigurationResult::config_hash>("config_hash", "Content hash of the configuration"),
       field<&ConfigurationResult::label>("label", "Factor levels in words"),
+      field<&ConfigurationResult::same_as>("same_as",
+                                           "Labels of further points with the same content"),
+      field<&ConfigurationResult::factors>("factors",
+                                           "Factor to level, where the factor has an effect"),
       field<&ConfigurationResult::model>("model", "Model as given"),
       field<&ConfigurationResult::engine>("engine", "Engine"),
       field<&ConfigurationResult::engine_version>("engine_version", "Version of the engine"),
@@ -222,11 +226,26 @@ const base::Table& TrialRow::table() {
       field<&TrialRow::trial>("trial", "Number of the trial in the plan"),
       field<&TrialRow::cycle>("cycle", "Which repetition, from 1"),
       field<&TrialRow::attempt>("attempt", "Which attempt, from 1"),
+      field<&TrialRow::role>("role", "measured, or sentinel: the reference repeated to see drift"),
       field<&TrialRow::config_hash>("config_hash", "Content hash of the configuration"),
       field<&TrialRow::state>("state", "valid, flagged or invalid"),
       field<&TrialRow::codes>("codes", "Reason codes"),
       field<&TrialRow::message>("message", "What went wrong")};
   static constexpr base::Table table{"trial_row", "One trial in a summary", fields};
+  return table;
+}
+
+const base::Table& Drift::table() {
+  static constexpr std::array fields{
+      field<&Drift::config_hash>("config_hash", "The reference configuration"),
+      field<&Drift::n>("n", "Sentinel trials used"),
+      field<&Drift::metric>("metric", "What was followed"),
+      field<&Drift::relative_slope_per_hour>("relative_slope_per_hour",
+                                             "Least-squares slope over time, per hour, divided by "
+                                             "the mean"),
+      field<&Drift::interval>("interval", "Of the slope"),
+      field<&Drift::range_ratio>("range_ratio", "(greatest - least) / mean", {.unit = "1"})};
+  static constexpr base::Table table{"drift", "What the repeated reference says", fields};
   return table;
 }
 
@@ -239,6 +258,12 @@ const base::Table& Summary::table() {
                                       {.required = true}),
       field<&Summary::study_name>("study_name", "Name of the study"),
       field<&Summary::tool_version>("tool_version", "Version of the program"),
+      field<&Summary::n_planned>("n_planned", "Trials of the plan"),
+      field<&Summary::n_missing>("n_missing", "Trials without a result"),
+      field<&Summary::stopped>("stopped", "Why the study ended before its plan"),
+      field<&Summary::factors>("factors", "What varies"),
+      field<&Summary::skipped>("skipped", "Points that were not measured"),
+      field<&Summary::drift>("drift", "What the repeated reference says"),
       field<&Summary::configurations>("configurations", "A row a configuration",
                                       {.required = true}),
       field<&Summary::trials>("trials", "A row a trial", {.required = true})};

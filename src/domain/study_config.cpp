@@ -42,6 +42,12 @@ std::span<const std::string_view> words(Profile) {
   return kWords;
 }
 
+std::span<const std::string_view> words(TrialOrder) {
+  static constexpr std::array<std::string_view, 5> kWords{"blocks", "sequential", "interleaved",
+                                                          "shuffled", "latin_square"};
+  return kWords;
+}
+
 const base::Table& Model::table() {
   static constexpr std::array fields{
       field<&Model::name>("name", "Catalogue alias, path of a GGUF file, or hub repository",
@@ -142,6 +148,14 @@ const base::Table& KvCache::table() {
   return table;
 }
 
+const base::Table& Clocks::table() {
+  static constexpr std::array fields{
+      field<&Clocks::sm_mhz>("sm_mhz", "Clock of the multiprocessors", {.unit = "mhz", .min = 1}),
+      field<&Clocks::memory_mhz>("memory_mhz", "Clock of the memory", {.unit = "mhz", .min = 1})};
+  static constexpr base::Table table{"clocks", "Locked clocks of the GPUs", fields};
+  return table;
+}
+
 const base::Table& Deploy::table() {
   static constexpr std::array fields{
       field<&Deploy::engine>("engine", "Software that runs the model"),
@@ -168,6 +182,11 @@ const base::Table& Deploy::table() {
       field<&Deploy::devices>("devices",
                               "GPUs by UUID, PCI address or index (default: all visible)",
                               {.hashed = false}),
+      field<&Deploy::power_limit_w>(
+          "power_limit_w", "Power limit of each GPU while a trial runs (default: untouched)",
+          {.unit = "W", .min = 0, .above_min = true}),
+      field<&Deploy::clocks>("clocks",
+                             "Locked clocks of the GPUs while a trial runs (default: untouched)"),
       field<&Deploy::env>("env", "Environment variables of the worker"),
       field<&Deploy::llamacpp>("llamacpp", "Native llama.cpp arguments by their own names"),
       field<&Deploy::scripted>("scripted", "Timeline and faults of the test engine",
@@ -228,15 +247,77 @@ const base::Table& Measure::table() {
   return table;
 }
 
+const base::Table& Gap::table() {
+  static constexpr std::array fields{
+      field<&Gap::seconds>("seconds", "Fixed rest", {.min = 0, .max = 86400}),
+      field<&Gap::temperature_within_c>(
+          "temperature_within_c",
+          "Rest until the devices are within so many degrees of where the study began",
+          {.min = 0, .max = 100}),
+      field<&Gap::max_s>("max_s", "Longest wait for the temperature (default 600)",
+                         {.unit = "s", .min = 0, .max = 86400})};
+  static constexpr base::Table table{"gap", "Rest between trials", fields, "seconds"};
+  return table;
+}
+
+const base::Table& Timeouts::table() {
+  static constexpr std::array fields{
+      field<&Timeouts::load_s>("load_s", "Longest load (default: that of the trial)",
+                               {.unit = "s", .min = 0, .above_min = true}),
+      field<&Timeouts::warmup_s>("warmup_s",
+                                 "Longest warm-up (default: 5 × measure.warmup.max_s, at least 60)",
+                                 {.unit = "s", .min = 0, .above_min = true}),
+      field<&Timeouts::window_s>("window_s", "Longest window (default: that of the trial)",
+                                 {.unit = "s", .min = 0, .above_min = true}),
+      field<&Timeouts::silence_s>(
+          "silence_s", "Longest time without a word of the engine outside the window (default 300)",
+          {.unit = "s", .min = 0, .above_min = true})};
+  static constexpr base::Table table{"timeouts", "Longest time of each phase", fields};
+  return table;
+}
+
+const base::Table& Sentinel::table() {
+  static constexpr std::array fields{field<&Sentinel::every>(
+      "every", "Trials between two runs of the reference", {.min = 1, .required = true})};
+  static constexpr base::Table table{
+      "sentinel", "A reference configuration repeated to see drift", fields, "every"};
+  return table;
+}
+
+const base::Table& Notify::table() {
+  static constexpr std::array fields{
+      field<&Notify::url>("url", "http(s) address that receives the summary as JSON",
+                          {.min = 1, .required = true})};
+  static constexpr base::Table table{"notify", "Whom to tell when the study has ended", fields,
+                                     "url"};
+  return table;
+}
+
 const base::Table& Study::table() {
   static constexpr std::array fields{
       field<&Study::cycles>("cycles",
                             "How often each configuration is measured, each in a fresh "
                             "process",
                             {.min = 1, .max = 10000}),
+      field<&Study::order>("order",
+                           "blocks: every configuration once a cycle, at random; sequential: all "
+                           "cycles of one, then the next; interleaved: every cycle as in the file; "
+                           "shuffled: all at random; latin_square: Williams square"),
+      field<&Study::seed>("seed", "Seed of the order (default: from the configurations)",
+                          {.min = 0}),
+      field<&Study::gap>("gap", "Rest between trials"),
+      field<&Study::cycle_gap>("cycle_gap", "Rest where a new cycle begins (default: gap)"),
       field<&Study::timeout_s>("timeout_s",
                                "Longest time of one trial (default: 5 × its phases, at least 600)",
-                               {.unit = "s", .min = 1})};
+                               {.unit = "s", .min = 1}),
+      field<&Study::timeouts>("timeouts", "Longest time of each phase"),
+      field<&Study::retries>("retries", "Further attempts at a trial that failed",
+                             {.min = 0, .max = 100}),
+      field<&Study::max_consecutive_failures>(
+          "max_consecutive_failures", "The study stops after so many failures in a row", {.min = 1}),
+      field<&Study::sentinel>("sentinel", "A reference configuration repeated to see drift"),
+      field<&Study::stop_on_failure>("stop_on_failure", "The study stops at the first failure"),
+      field<&Study::notify>("notify", "Whom to tell when the study has ended")};
   static constexpr base::Table table{"study", "How the experiment is designed", fields};
   return table;
 }
@@ -244,11 +325,19 @@ const base::Table& Study::table() {
 const base::Table& StudyConfig::table() {
   static constexpr std::array fields{
       field<&StudyConfig::name>("name", "Name of the study (default: the file's)"),
+      field<&StudyConfig::base>("base", "Study file whose content lies beneath this one"),
       field<&StudyConfig::model>("model", "What is deployed; held constant", {.required = true}),
       field<&StudyConfig::workload>("workload", "What is asked of the model; held constant"),
       field<&StudyConfig::deploy>("deploy", "How the model is deployed: what varies"),
       field<&StudyConfig::measure>("measure", "How to measure"),
-      field<&StudyConfig::study>("study", "How the experiment is designed")};
+      field<&StudyConfig::study>("study", "How the experiment is designed"),
+      field<&StudyConfig::sweep>("sweep", "Dotted path to levels; every combination is a point"),
+      field<&StudyConfig::zip>("zip", "Maps of dotted path to levels that advance together"),
+      field<&StudyConfig::variants>("variants",
+                                    "Factor to named bundles of dotted path and value"),
+      field<&StudyConfig::exclude>("exclude", "Partial points to leave out"),
+      field<&StudyConfig::include>("include", "Further points"),
+      field<&StudyConfig::experiments>("experiments", "Points written out, each over the rest")};
   static constexpr base::Table table{"study_file", "A study", fields};
   return table;
 }

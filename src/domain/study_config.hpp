@@ -95,6 +95,13 @@ struct Workload {
   static const base::Table& table();
 };
 
+/// Locked clocks of the deployment's GPUs while a trial runs; put back after it.
+struct Clocks {
+  std::optional<std::int64_t> sm_mhz;
+  std::optional<std::int64_t> memory_mhz;
+  static const base::Table& table();
+};
+
 struct KvCache {
   std::string dtype = "auto";  // auto, f32, f16, bf16, q8_0, q5_1, q5_0, q4_1, q4_0, iq4_nl
   static const base::Table& table();
@@ -114,6 +121,8 @@ struct Deploy {
   std::optional<std::string> cpu_affinity;  // "0-3,8"
   std::string numa = "disabled";            // disabled, distribute, isolate, numactl
   std::vector<std::string> devices;  // GPUs by UUID, PCI address or index; empty = all visible
+  std::optional<double> power_limit_w;  // of each GPU used; put back after the trial
+  Clocks clocks;
   std::map<std::string, std::string> env;
   std::map<std::string, base::Json>
       llamacpp;  // native arguments, checked against the engine's own list
@@ -152,15 +161,67 @@ struct Measure {
   static const base::Table& table();
 };
 
-struct Study {
-  std::int64_t cycles = 5;
-  std::optional<double> timeout_s;  // of one trial; resolved: phases × 5, at least 600
+/// Order of the trials. `blocks`: every configuration once a cycle, in a new random order each time;
+/// `sequential`: all cycles of one configuration, then the next; `interleaved`: every cycle in the
+/// order of the file; `shuffled`: all trials at random; `latin_square`: Williams square.
+enum class TrialOrder { blocks, sequential, interleaved, shuffled, latin_square };
+std::span<const std::string_view> words(TrialOrder);
+
+/// Rest between trials: a fixed time, or until the devices are as warm as when the study began.
+struct Gap {
+  std::optional<double> seconds;
+  std::optional<double> temperature_within_c;  // above the temperature at the start of the study
+  std::optional<double> max_s;                 // longest wait for the temperature; resolved: 600
   static const base::Table& table();
 };
 
-/// A whole study file.
+/// Longest time of each phase, for trials that hang.
+struct Timeouts {
+  std::optional<double> load_s;    // resolved: the trial's whole time
+  std::optional<double> warmup_s;  // resolved: five times the longest warm-up, at least 60
+  std::optional<double> window_s;  // resolved: the trial's whole time
+  std::optional<double> silence_s;  // resolved: 300; outside the window, where nothing is said
+  static const base::Table& table();
+};
+
+/// A reference configuration (the first of the plan) repeated among the trials, to see drift.
+struct Sentinel {
+  std::int64_t every = 0;  // trials between two of them
+  static const base::Table& table();
+};
+
+struct Notify {
+  std::string url;  // receives the summary as JSON when the study ends
+  static const base::Table& table();
+};
+
+struct Study {
+  std::int64_t cycles = 5;
+  TrialOrder order = TrialOrder::blocks;
+  std::optional<std::int64_t> seed;  // of the order; resolved: from the configurations
+  Gap gap;
+  Gap cycle_gap;                    // in place of `gap` where a new cycle begins
+  std::optional<double> timeout_s;  // of one trial; resolved: phases × 5, at least 600
+  Timeouts timeouts;
+  std::int64_t retries = 0;  // further attempts at a trial that failed
+  std::int64_t max_consecutive_failures = 10;
+  std::optional<Sentinel> sentinel;
+  bool stop_on_failure = false;
+  std::optional<Notify> notify;
+  static const base::Table& table();
+};
+
+/// A whole study file. The members from `base` to `experiments` span the deployment space;
+/// config::expand turns them into points, each a StudyConfig without them.
 struct StudyConfig {
   std::string name;
+  std::optional<std::string> base;           // file whose content lies beneath this one
+  std::map<std::string, base::Json> sweep;   // dotted path -> levels
+  std::vector<base::Json> zip;               // axes that advance together
+  std::map<std::string, base::Json> variants;  // factor -> name -> {dotted path: value}
+  std::vector<base::Json> exclude;           // partial points to leave out
+  std::vector<base::Json> include;           // further points
+  std::vector<base::Json> experiments;       // points written out
   Model model;
   Workload workload;
   Deploy deploy;
