@@ -14,6 +14,7 @@ enum class EventKind {
   phase_started,   // trial, phase; expected_s when it is known
   progress,        // trial, phase, done, total; never inside the window
   trial_finished,  // trial, text: one line of result or the reason of failure; state
+  rest_started,    // text: what is waited for; expected_s at most
   warning,         // text
   study_finished,  // text: run directory; state
 };
@@ -30,6 +31,10 @@ struct Event {
   double done = 0;
   double total = 0;
   std::optional<double> expected_s;
+  std::optional<double> power_w;       // of the devices used, by the last reading
+  std::optional<double> tokens_per_s;  // prompt and output, in the last pass of the warm-up
+  std::optional<double> remaining_low_s;  // of the study, when a trial starts
+  std::optional<double> remaining_high_s;
 };
 
 using EventSink = std::function<void(const Event&)>;

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,7 +37,9 @@ class LLEM_API Study {
   static Expected<Study> load(const StudySource& source);
 
   const std::string& name() const;
-  /// The resolved configuration as a JSON document.
+  /// How many points of the deployment space it spans, before equal ones are merged.
+  std::size_t points() const;
+  /// Every resolved point as a JSON document.
   std::string json() const;
 
   struct State;
@@ -75,6 +79,8 @@ struct ConfigurationSummary {
 struct RunOutcome {
   std::string directory;
   bool interrupted = false;
+  std::string stopped;              // why it ended before its plan; empty when it did not
+  std::int64_t trials_missing = 0;  // of the plan, without a result
   std::int64_t trials_failed = 0;  // failed, invalid, or flagged under measure.strict
   std::int64_t trials_done = 0;
   std::vector<ConfigurationSummary> configurations;
@@ -82,8 +88,21 @@ struct RunOutcome {
   std::string json;  // summary.json
 };
 
+/// Part of a study that one process works on.
+struct Shard {
+  std::int64_t k = 1;  // from 1
+  std::int64_t n = 1;
+};
+
 struct RunOptions {
   std::string results_dir;  // empty: the user configuration's, else ./runs
+  bool no_gaps = false;         // trials follow each other without rest
+  bool lock_devices = true;     // wait while another study measures on the same devices
+  bool retry_failed = false;    // resume: trials that failed are run again
+  bool accept_changes = false;  // resume: plan again where the study changed
+  Shard shard;                  // resume: only this part
+  /// Asked about five times a second during a rest; true ends it.
+  std::function<bool()> skip_rest = [] { return false; };
   Interrupts interrupts;
   EventSink events = [](const Event&) {};
   int text_width = 100;
@@ -99,6 +118,12 @@ struct PlanOutcome {
 LLEM_API Expected<PlanOutcome> plan(const Study& study, const RunOptions& options);
 /// Measures. A failed trial is no error: it is counted in the outcome and has its row.
 LLEM_API Expected<RunOutcome> run(const Study& study, const RunOptions& options);
+/// Finishes what is missing in a run directory. `study`, when given, must be the one the directory was
+/// made for, unless changes are accepted.
+LLEM_API Expected<RunOutcome> resume(const std::string& directory, const Study* study,
+                                     const RunOptions& options);
+/// The newest run directory of this study that has trials left.
+LLEM_API Expected<std::string> find_unfinished(const Study& study, const RunOptions& options);
 /// Recomputes every result of a run directory from its recordings.
 LLEM_API Expected<RunOutcome> analyse(const std::string& directory, int text_width = 100);
 

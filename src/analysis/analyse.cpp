@@ -22,6 +22,9 @@ domain::Identity identity(const domain::Recording& recording) {
   id.model = recording.configuration.model.name;
   id.model_sha256 = recording.configuration.model_sha256;
   id.started_utc = recording.anchor_begin.utc;
+  id.started_unix_s = 1e-9 * static_cast<double>(recording.anchor_begin.realtime_ns);
+  id.duration_s = 1e-9 * static_cast<double>(recording.anchor_end.monotonic_ns -
+                                             recording.anchor_begin.monotonic_ns);
   id.tool = "llem " + recording.tool_version;
   return id;
 }

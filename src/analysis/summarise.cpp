@@ -1,4 +1,5 @@
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ domain::TrialRow row_of(const domain::TrialResult& result) {
   row.cycle = result.identity.cycle;
   row.attempt = result.identity.attempt;
   row.role = result.identity.role;
+  row.duration_s = result.identity.duration_s;
   row.config_hash = result.identity.config_hash;
   row.state =
       domain::words(domain::ValidityState{})[static_cast<std::size_t>(result.validity.state)];
@@ -36,6 +38,19 @@ domain::TrialRow row_of(const domain::TrialResult& result) {
   return row;
 }
 
+std::map<std::string, std::string> levels_of(const domain::Plan& plan,
+                                             const domain::Configuration& configuration) {
+  std::map<std::string, std::string> levels;
+  for (std::size_t i = 0; i < plan.factors.size() && i < configuration.levels.size(); ++i) {
+    const std::int64_t level = configuration.levels[i];
+    const auto& names = plan.factors[i].levels;
+    if (level >= 0 && level < static_cast<std::int64_t>(names.size())) {
+      levels[plan.factors[i].name] = names[static_cast<std::size_t>(level)];
+    }
+  }
+  return levels;
+}
+
 }  // namespace
 
 domain::Summary summarise(const domain::Plan& plan, std::span<const domain::TrialResult> trials) {
@@ -43,14 +58,28 @@ domain::Summary summarise(const domain::Plan& plan, std::span<const domain::Tria
   summary.study_name = plan.study_name;
   summary.tool_version = plan.tool_version;
   std::map<std::string, std::vector<const domain::TrialResult*>> by_configuration;
+  summary.factors = plan.factors;
+  summary.skipped = plan.skipped;
+  summary.n_planned = static_cast<std::int64_t>(plan.trials.size());
+  std::set<std::int64_t> present;
+  std::vector<const domain::TrialResult*> sentinels;
   for (const auto& trial : trials) {
     summary.trials.push_back(row_of(trial));
-    by_configuration[trial.identity.config_hash].push_back(&trial);
+    present.insert(trial.identity.trial);
+    if (trial.identity.role == domain::TrialRole::sentinel) {
+      sentinels.push_back(&trial);
+    } else {
+      by_configuration[trial.identity.config_hash].push_back(&trial);
+    }
   }
+  summary.n_missing = summary.n_planned - static_cast<std::int64_t>(present.size());
   for (const auto& configuration : plan.configurations) {
-    summary.configurations.push_back(
+    domain::ConfigurationResult& result = summary.configurations.emplace_back(
         aggregate(configuration, by_configuration[configuration.hash]));
+    result.same_as = configuration.same_as;
+    result.factors = levels_of(plan, configuration);
   }
+  summary.drift = drift_of(sentinels);
   return summary;
 }
 

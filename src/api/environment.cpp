@@ -42,9 +42,9 @@ base::Json environment_json(const meters::MeterSet& meters) {
 }
 
 std::string_view event_word(EventKind kind) {
-  static constexpr std::array<std::string_view, 8> kWords{
-      "fetch_progress", "study_started",  "trial_started", "phase_started",
-      "progress",       "trial_finished", "warning",       "study_finished"};
+  static constexpr std::array<std::string_view, 9> kWords{
+      "fetch_progress", "study_started", "trial_started", "phase_started", "progress",
+      "trial_finished", "rest_started",  "warning",       "study_finished"};
   return kWords[static_cast<std::size_t>(kind)];
 }
 
@@ -64,62 +64,15 @@ base::Json event_json(const Event& event) {
   text("phase", event.phase);
   text("state", event.state);
   text("text", event.text);
-  if (event.expected_s) {
-    json["expected_s"] = *event.expected_s;
-  }
+  const auto number = [&json](const char* key, const std::optional<double>& value) {
+    if (value) {
+      json[key] = *value;
+    }
+  };
+  number("expected_s", event.expected_s);
+  number("remaining_low_s", event.remaining_low_s);
+  number("remaining_high_s", event.remaining_high_s);
   return json;
-}
-
-PlanOutcome describe_plan(const domain::Plan& plan, const study::PointPrediction& point,
-                          const std::vector<std::string>& notes, const std::string& root,
-                          std::int64_t cycles) {
-  const domain::Configuration& c = plan.configurations.front();
-  const auto count = static_cast<double>(cycles);
-  const predict::MemoryFit& memory = point.memory;
-  const std::string_view batching =
-      words(c.deploy.batching)[static_cast<std::size_t>(c.deploy.batching)];
-  PlanOutcome out;
-  out.text = fmt::format("plan          {} ({} configuration, {} cycles, {} trials)\n",
-                         plan.study_name, plan.configurations.size(), cycles, plan.trials.size());
-  out.text +=
-      fmt::format("configuration {} · {} · {} batching, batch {} · {} requests a pass · {}\n",
-                  c.model.name, words(c.deploy.engine)[static_cast<std::size_t>(c.deploy.engine)],
-                  batching, c.deploy.batch_size, c.workload.requests, c.workload.dataset.name);
-  out.text += fmt::format(
-      "time          {} to {}, plus loading the model and finishing the last pass of each window\n",
-      base::format_duration(count * point.shortest_s),
-      base::format_duration(count * point.longest_s));
-  if (memory.total_bytes > 0) {
-    out.text += fmt::format(
-        "memory        {} of {} ({} weights, {} KV cache): {}\n",
-        base::format_bytes(memory.total_bytes), base::format_bytes(memory.available_bytes),
-        base::format_bytes(memory.weights_bytes), base::format_bytes(memory.kv_cache_bytes),
-        memory.fits ? "fits" : "does not fit");
-  }
-  for (const std::string& assumption : memory.assumptions) {
-    out.text += fmt::format("              assumed: {}\n", assumption);
-  }
-  for (const std::string& note : notes) {
-    out.text += fmt::format("note          {}\n", note);
-  }
-  out.text += fmt::format("would write   {}/{}-<time>-{}/\n", root,
-                          base::file_name_from(plan.study_name), c.hash.substr(0, 8));
-  base::Json json = base::Json::object({{"schema", "dry_run"},
-                                        {"schema_version", "1.0.0"},
-                                        {"plan", base::write_struct(plan)},
-                                        {"predicted_shortest_s", count * point.shortest_s},
-                                        {"predicted_longest_s", count * point.longest_s},
-                                        {"memory_fits", memory.fits},
-                                        {"memory_total_bytes", memory.total_bytes},
-                                        {"memory_available_bytes", memory.available_bytes},
-                                        {"results_dir", root}});
-  base::Json listed = base::Json::array();
-  for (const std::string& note : notes) {
-    listed.push_back(note);
-  }
-  json["notes"] = std::move(listed);
-  out.json = base::write_json(json, base::JsonStyle::indented);
-  return out;
 }
 
 }  // namespace llem::api

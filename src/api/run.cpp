@@ -5,7 +5,10 @@
 #include <llem/version.hpp>
 
 #include "analysis/analyse.hpp"
+#include "api/dry_run.hpp"
 #include "api/environment.hpp"
+#include "api/notify.hpp"
+#include "api/shelf.hpp"
 #include "api/state.hpp"
 #include "assets/assets.hpp"
 #include "base/field_io.hpp"
@@ -24,55 +27,6 @@ namespace llem {
 namespace {
 
 constexpr double kLeastFreeBytes = 64.0 * 1024 * 1024;
-
-/// Model and prompts of a study, on this machine.
-struct Assets {
-  assets::ResolvedModel model;
-  assets::PromptSet prompts;
-};
-
-assets::FetchProgress fetch_progress(const EventSink& events) {
-  return [&events](const std::string& what, std::uint64_t done, std::uint64_t total) {
-    Event event;
-    event.kind = EventKind::fetch_progress;
-    event.text = what;
-    event.done = static_cast<double>(done);
-    event.total = static_cast<double>(total);
-    events(event);
-  };
-}
-
-Expected<Assets> resolve_assets(const domain::StudyConfig& config, assets::Fetch fetch,
-                                const EventSink& events) {
-  const auto progress = fetch_progress(events);
-  Assets found;
-  if (config.deploy.engine == domain::EngineKind::scripted) {
-    found.model.name = config.model.name;
-  } else {
-    LLEM_ASSIGN(found.model, assets::resolve_model(config.model, fetch, progress));
-  }
-  if (config.workload.dataset.name == "synthetic") {
-    found.prompts.name = "synthetic";
-    return found;
-  }
-  LLEM_ASSIGN(found.prompts,
-              assets::resolve_dataset(
-                  config.workload.dataset, fetch,
-                  fetch == assets::Fetch::yes && config.measure.profile == domain::Profile::quick,
-                  progress));
-  return found;
-}
-
-bool uses_gpus(const domain::Deploy& deploy) {
-  // Offloading is the engine's choice unless it was told to use none.
-  const auto layers = deploy.llamacpp.find("n_gpu_layers");
-  return layers == deploy.llamacpp.end() || !layers->second.is_integer() ||
-         layers->second.integer() != 0;
-}
-
-meters::MeterOptions meter_options(const domain::StudyConfig& config) {
-  return {config.measure.meters, config.deploy.devices, uses_gpus(config.deploy)};
-}
 
 Metric metric(const domain::Aggregate& aggregate) {
   Metric out;
@@ -95,6 +49,8 @@ RunOutcome outcome_of(const study::DriveOutcome& driven, const store::RunDirecto
   RunOutcome out;
   out.directory = directory.path().string();
   out.interrupted = driven.interrupted;
+  out.stopped = driven.summary.stopped.value_or("");
+  out.trials_missing = driven.summary.n_missing;
   for (const domain::TrialRow& trial : driven.summary.trials) {
     const bool failed = trial.state == "invalid" || (strict && trial.state != "valid");
     (failed ? out.trials_failed : out.trials_done) += 1;
@@ -169,27 +125,30 @@ class ResultsFolder {
   bool was_there_ = false;
 };
 
-sys::CommandLine worker_command(const sys::Path& worker) {
-  sys::CommandLine command;
-  command.argv = {worker.string()};
-  return command;
+/// A plan and the assets it was made of, on this machine.
+Expected<domain::Plan> plan_of(const Study& study, api::Shelf& shelf) {
+  const Study::State& state = study.state();
+  std::vector<study::PointAssets> assets;
+  assets.reserve(state.space.points.size());
+  for (const config::Point& point : state.space.points) {
+    LLEM_TRY(engines::find_worker(point.config.deploy.engine));
+    const domain::StudyConfig& c = point.config;
+    LLEM_ASSIGN(const study::PointAssets found,
+                shelf.assets(c.model, c.workload, c.deploy, c.measure));
+    assets.push_back(found);
+  }
+  return study::make_plan(state.name, state.space, assets, version());
 }
 
-}  // namespace
+bool strict(const domain::Plan& plan) {
+  return plan.configurations.front().measure.strict;
+}
 
-Expected<RunOutcome> run(const Study& study, const RunOptions& options) {
-  const domain::StudyConfig& config = study.state().resolved;
-  LLEM_ASSIGN(const sys::Path worker, engines::find_worker(config.deploy.engine));
-  LLEM_ASSIGN(const std::string root, results_dir(options));
-  const ResultsFolder folder(root);
-  LLEM_TRY(check_space(root));
-  LLEM_ASSIGN(Assets assets, resolve_assets(config, assets::Fetch::yes, options.events));
-  LLEM_ASSIGN(meters::MeterSet meters, meters::open_meters(meter_options(config)));
-  const domain::Plan plan = study::make_plan(config, assets.model, assets.prompts, version());
-  LLEM_ASSIGN(store::RunDirectory directory,
-              store::RunDirectory::create(root, plan, study.state().text, study.state().file_name));
-  LLEM_TRY(directory.write_environment(api::environment_json(meters)));
-
+/// Drives what is left of a plan and shows what came of it.
+Expected<RunOutcome> drive(const domain::Plan& plan, api::Shelf& shelf, store::RunDirectory& directory,
+                           const RunOptions& options) {
+  LLEM_ASSIGN(const std::vector<study::Means> means, shelf.means(plan));
+  LLEM_TRY(directory.write_environment(api::environment_json(shelf.first_meters())));
   const EventSink sink = [&](const Event& e) {
     if (e.kind != EventKind::progress) {
       if (auto written = directory.append_event(api::event_json(e)); !written) {
@@ -204,45 +163,158 @@ Expected<RunOutcome> run(const Study& study, const RunOptions& options) {
   event.trials = static_cast<std::int64_t>(plan.trials.size());
   sink(event);
   const study::DriveInputs inputs{.plan = plan,
-                                  .model = assets.model.facts,
-                                  .prompts = assets.prompts.prompts,
-                                  .dataset_substituted = assets.prompts.substituted,
-                                  .worker = worker_command(worker),
+                                  .means = means,
                                   .placement = runners::LocalPlacement{},
+                                  .shard = {options.shard.k, options.shard.n},
+                                  .retry_failed = options.retry_failed,
+                                  .lock_devices = options.lock_devices,
                                   .interrupts = options.interrupts,
+                                  .skip_rest = options.skip_rest,
                                   .events = sink};
-  LLEM_ASSIGN(const study::DriveOutcome driven, study::drive(inputs, meters, directory));
+  LLEM_ASSIGN(const study::DriveOutcome driven, study::drive(inputs, directory));
   event.kind = EventKind::study_finished;
-  event.state = driven.interrupted ? "interrupted" : "finished";
+  event.state = driven.interrupted         ? "interrupted"
+                : driven.summary.stopped ? "stopped"
+                                           : "finished";
   sink(event);
-  return outcome_of(driven, directory, config.measure.strict, options.text_width);
+  RunOutcome outcome = outcome_of(driven, directory, strict(plan), options.text_width);
+  if (plan.study.notify && !driven.interrupted) {
+    api::notify(*plan.study.notify, outcome.json, sink);
+  }
+  return outcome;
+}
+
+/// Without gaps where the caller wants none: how fast trials follow is no part of what they measure.
+domain::Plan with_options(domain::Plan plan, const RunOptions& options) {
+  if (options.no_gaps) {
+    plan.study.gap = plan.study.cycle_gap = domain::Gap{.seconds = 0, .temperature_within_c = {},
+                                                        .max_s = {}};
+  }
+  return plan;
+}
+
+Expected<void> check_shard(const Shard& shard) {
+  if (shard.n >= 1 && shard.k >= 1 && shard.k <= shard.n) {
+    return {};
+  }
+  return failure(ErrorKind::usage, fmt::format("there is no shard {}/{}", shard.k, shard.n),
+                 "shards are counted from 1: --shard 1/4 is the first of four");
+}
+
+Expected<store::RunDirectory> open_for_work(const std::string& directory, const Shard& shard) {
+  LLEM_TRY(check_shard(shard));
+  if (shard.n == 1) {
+    return store::RunDirectory::open(directory, store::RunDirectory::Lock::yes);
+  }
+  return store::RunDirectory::open_shard(directory, {shard.k, shard.n});
+}
+
+/// Whether a run directory belongs to this study and has work left.
+bool unfinished(const sys::Path& path, const std::string& study_name) {
+  const auto directory = store::RunDirectory::open(path, store::RunDirectory::Lock::no);
+  if (!directory) {
+    return false;
+  }
+  const auto plan = directory->read_plan();
+  if (!plan || plan->study_name != study_name) {
+    return false;
+  }
+  const auto lines = directory->read_manifest();
+  if (!lines) {
+    return false;
+  }
+  const auto states = store::fold_manifest(*lines);
+  return std::ranges::any_of(plan->trials, [&states](const domain::Trial& trial) {
+    const auto state = states.find(trial.index);
+    return state == states.end() || (state->second.state != store::TrialState::done &&
+                                     state->second.state != store::TrialState::failed);
+  });
+}
+
+}  // namespace
+
+Expected<RunOutcome> run(const Study& study, const RunOptions& options) {
+  if (options.shard.n != 1) {
+    return failure(ErrorKind::usage, "shards work on a run directory that is there",
+                   "add --resume DIR");
+  }
+  LLEM_ASSIGN(const std::string root, results_dir(options));
+  const ResultsFolder folder(root);
+  LLEM_TRY(check_space(root));
+  api::Shelf shelf(assets::Fetch::yes, options.events);
+  LLEM_ASSIGN(domain::Plan plan, plan_of(study, shelf));
+  plan = with_options(std::move(plan), options);
+  LLEM_TRY(shelf.means(plan));
+  LLEM_ASSIGN(store::RunDirectory directory,
+              store::RunDirectory::create(root, plan, study.state().text, study.state().file_name));
+  return drive(plan, shelf, directory, options);
+}
+
+Expected<RunOutcome> resume(const std::string& path, const Study* study,
+                            const RunOptions& options) {
+  LLEM_ASSIGN(store::RunDirectory directory, open_for_work(path, options.shard));
+  LLEM_ASSIGN(domain::Plan plan, directory.read_plan());
+  api::Shelf shelf(assets::Fetch::yes, options.events);
+  if (study != nullptr) {
+    LLEM_ASSIGN(domain::Plan now, plan_of(*study, shelf));
+    const std::vector<std::string> changes = study::differences(plan, now);
+    if (!changes.empty() && !options.accept_changes) {
+      return failure(
+          ErrorKind::config,
+          fmt::format("the study is not the one of `{}`:\n  {}", path, base::join(changes, "\n  ")),
+          "resume with the directory alone, undo the change, or add --accept-changes: it keeps the "
+          "trials that are still planned",
+          "study_changed");
+    }
+    if (!changes.empty()) {
+      if (options.shard.n != 1) {
+        return failure(ErrorKind::usage, "one shard cannot change the plan of the others",
+                       "accept the changes without --shard first");
+      }
+      plan = study::replan(plan, std::move(now));
+      LLEM_TRY(directory.write_plan(plan, study->state().text, study->state().file_name));
+    }
+  }
+  return drive(with_options(std::move(plan), options), shelf, directory, options);
+}
+
+Expected<std::string> find_unfinished(const Study& study, const RunOptions& options) {
+  LLEM_ASSIGN(const std::string root, results_dir(options));
+  std::vector<sys::Path> found;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(root, error)) {
+    if (entry.is_directory(error)) {
+      found.push_back(entry.path());
+    }
+  }
+  const auto stamp = [](const sys::Path& path) {
+    std::error_code ignored;
+    return std::filesystem::last_write_time(path / "plan.json", ignored);
+  };
+  std::ranges::sort(found, [&](const sys::Path& a, const sys::Path& b) {
+    return std::pair(stamp(a), a) > std::pair(stamp(b), b);
+  });
+  for (const sys::Path& path : found) {
+    if (unfinished(path, study.name())) {
+      return path.string();
+    }
+  }
+  return failure(ErrorKind::config,
+                 fmt::format("`{}` holds no unfinished run of `{}`", root, study.name()),
+                 "name the run directory: --resume DIR", "nothing_to_resume");
 }
 
 Expected<RunOutcome> analyse(const std::string& path, int text_width) {
   LLEM_ASSIGN(store::RunDirectory directory,
               store::RunDirectory::open(path, store::RunDirectory::Lock::yes));
+  LLEM_ASSIGN(const domain::Plan plan, directory.read_plan());
   LLEM_ASSIGN(const study::DriveOutcome driven, study::analyse_again(directory));
-  return outcome_of(driven, directory, false, text_width);
+  return outcome_of(driven, directory, strict(plan), text_width);
 }
 
 Expected<PlanOutcome> plan(const Study& study, const RunOptions& options) {
-  const domain::StudyConfig& config = study.state().resolved;
-  LLEM_TRY(engines::find_worker(config.deploy.engine));
   LLEM_ASSIGN(const std::string root, results_dir(options));
-  std::vector<std::string> notes;
-  auto assets = resolve_assets(config, assets::Fetch::no, options.events);
-  if (!assets) {
-    if (assets.error().code != "not_cached") {
-      return tl::unexpected(assets.error());
-    }
-    notes.push_back("not on this machine yet, will be fetched first: " + assets.error().message);
-  }
-  const Assets found = assets ? *std::move(assets) : Assets{};
-  const domain::Plan plan = study::make_plan(config, found.model, found.prompts, version());
-  const study::PointPrediction point = study::predict_point(
-      plan.configurations.front(), found.model.facts,
-      static_cast<double>(sys::usable_memory_bytes(sys::read_host_facts(sys::system_root()))));
-  return api::describe_plan(plan, point, notes, root, config.study.cycles);
+  return api::describe_study(study, root, options);
 }
 
 }  // namespace llem

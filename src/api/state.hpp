@@ -9,8 +9,9 @@
 namespace llem {
 
 struct Study::State {
+  std::string name;
   config::LoadedStudy loaded;
-  domain::StudyConfig resolved;
+  config::Space space;
   std::string text;  // study.yaml of the run directory
   std::string file_name;
 };

@@ -57,6 +57,19 @@ void resolve_relative(std::string& name, const std::vector<sys::Path>& folders) 
   }
 }
 
+Expected<config::BaseFile> read_base(const std::string& name, const std::string& from) {
+  sys::Path path(name);
+  if (path.is_relative()) {
+    path = sys::Path(from).parent_path() / path;
+  }
+  auto text = sys::read_file(path);
+  if (!text) {
+    text.error().kind = ErrorKind::config;
+    return tl::unexpected(std::move(text).error());
+  }
+  return config::BaseFile{*std::move(text), path.lexically_normal().string()};
+}
+
 }  // namespace
 
 Expected<Study> Study::load(const StudySource& source) {
@@ -79,38 +92,47 @@ Expected<Study> Study::load(const StudySource& source) {
   for (const Setting& setting : source.settings) {
     overrides.push_back({setting.path, setting.value, setting.origin});
   }
-  LLEM_ASSIGN(config::LoadedStudy loaded, config::load_study(text, source.file, overrides));
+  LLEM_ASSIGN(config::LoadedStudy loaded,
+              config::load_study(text, source.file, overrides, read_base));
   LLEM_ASSIGN(const config::UserConfig user, api::user_config());
+  const sys::HostFacts host = sys::read_host_facts(sys::system_root());
+  LLEM_ASSIGN(config::Space space, config::expand(loaded, {.usable_cpus = host.logical_cpus},
+                                                  engines::check_deployment));
   std::vector<sys::Path> folders;
   if (!source.file.empty()) {
     folders.push_back(std::filesystem::absolute(source.file).parent_path());
   }
-  resolve_relative(loaded.config.workload.dataset.name, folders);
-  folders.insert(folders.end(), user.model_dirs.begin(), user.model_dirs.end());
-  resolve_relative(loaded.config.model.name, folders);
-  const sys::HostFacts host = sys::read_host_facts(sys::system_root());
-  auto resolved = config::resolve(loaded.config, {.usable_cpus = host.logical_cpus});
-  if (!resolved) {
-    return tl::unexpected(config::with_origins(resolved.error(), loaded.origins));
-  }
-  if (const auto possible = engines::check_deployment(resolved->deploy); !possible) {
-    return tl::unexpected(config::with_origins(possible.error(), loaded.origins));
+  std::vector<sys::Path> model_folders = folders;
+  model_folders.insert(model_folders.end(), user.model_dirs.begin(), user.model_dirs.end());
+  for (config::Point& point : space.points) {
+    resolve_relative(point.config.workload.dataset.name, folders);
+    resolve_relative(point.config.model.name, model_folders);
   }
   auto state = std::make_shared<State>();
+  state->name = space.points.front().config.name;
   state->text = loaded.text;
   state->file_name =
       source.file.empty() ? "study.yaml" : sys::Path(source.file).filename().string();
   state->loaded = std::move(loaded);
-  state->resolved = *std::move(resolved);
+  state->space = std::move(space);
   return Study(std::move(state));
 }
 
 const std::string& Study::name() const {
-  return state_->resolved.name;
+  return state_->name;
+}
+
+std::size_t Study::points() const {
+  return state_->space.points.size();
 }
 
 std::string Study::json() const {
-  return base::write_json(base::write_struct(state_->resolved), base::JsonStyle::indented);
+  base::Json points = base::Json::array();
+  for (const config::Point& point : state_->space.points) {
+    points.push_back(base::write_struct(point.config));
+  }
+  return base::write_json(base::Json::object({{"name", state_->name}, {"points", std::move(points)}}),
+                          base::JsonStyle::indented);
 }
 
 }  // namespace llem

@@ -1,6 +1,7 @@
 #include "cli/arguments.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <string_view>
 
@@ -36,6 +37,8 @@ constexpr std::array kValueFlags{
     ValueFlag{"--input-tokens", "workload.input_tokens", "exact prompt length, in tokens", false},
     ValueFlag{"--output-tokens", "workload.output_tokens", "exact output length, in tokens", false},
     ValueFlag{"--cycles", "study.cycles", "repetitions, each in a fresh process", false},
+    ValueFlag{"--order", "study.order",
+              "blocks, sequential, interleaved, shuffled or latin_square", true},
     ValueFlag{"--seed", "workload.seed", "seed of prompts, lengths and sampling", false},
     ValueFlag{"--devices", "deploy.devices", "GPUs, as in [0, 1] or [GPU-…]", false}};
 
@@ -48,6 +51,48 @@ std::string yaml_text(const std::string& text) {
     quoted += c;
   }
   return quoted + '"';
+}
+
+Shard parse_shard(const std::string& text) {
+  const auto number = [&text](std::string_view part) {
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value);
+    if (error != std::errc() || end != part.data() + part.size() || value < 1) {
+      throw CLI::ValidationError("--shard", "write it as K/N, as in --shard 1/4, not `" + text + "`");
+    }
+    return value;
+  };
+  const std::string_view view(text);
+  const auto slash = view.find('/');
+  if (slash == std::string_view::npos) {
+    number("");
+  }
+  const Shard shard{number(view.substr(0, slash)), number(view.substr(slash + 1))};
+  if (shard.k > shard.n) {
+    throw CLI::ValidationError("--shard", "there is no shard " + text);
+  }
+  return shard;
+}
+
+void add_resume(CLI::App& run, Arguments& out) {
+  run.add_option_function<std::vector<std::string>>(
+         "--resume",
+         [&out](const std::vector<std::string>& directories) {
+           out.resume = true;
+           if (!directories.empty()) {
+             out.resume_directory = directories.front();
+           }
+         },
+         "finish a run directory (default: the newest unfinished one of the study)")
+      ->expected(0, 1)
+      ->type_name("[DIR]");
+  run.add_flag("--retry-failed", out.retry_failed, "with --resume: run failed trials again");
+  run.add_flag("--accept-changes", out.accept_changes,
+               "with --resume: the study changed; keep what is still planned");
+  run.add_option_function<std::string>(
+         "--shard", [&out](const std::string& text) { out.shard = parse_shard(text); },
+         "with --resume: only part K of N, beside processes that do the others")
+      ->type_name("K/N");
 }
 
 void add_run(CLI::App& app, Arguments& out) {
@@ -90,6 +135,10 @@ void add_run(CLI::App& app, Arguments& out) {
       "--quick", [&out] { out.source.settings.push_back({"measure.profile", "quick", "--quick"}); },
       "short phases; results are flagged");
   run->add_flag("--dry-run", out.dry_run, "show what would happen; start and write nothing");
+  run->add_flag("--no-gaps", out.no_gaps, "no rest between trials");
+  run->add_flag("--yes", out.yes, "start a study of more than 500 points without asking");
+  run->add_flag("--no-lock", out.no_lock, "do not wait for other studies on the same devices");
+  add_resume(*run, out);
   run->callback([&out] { out.verb = Verb::run; });
 }
 

@@ -20,6 +20,14 @@ struct Arguments {
   StudySource source;
   std::string output;
   bool dry_run = false;
+  bool resume = false;
+  std::string resume_directory;  // empty: the newest unfinished one of the study
+  bool yes = false;
+  bool no_gaps = false;
+  bool no_lock = false;
+  bool retry_failed = false;
+  bool accept_changes = false;
+  Shard shard;
   // config init, config schema, analyse
   std::string model = "smollm2-135m";
   std::string engine = "llamacpp";

@@ -4,7 +4,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <unistd.h>
+#include <utility>
 
 #include <fmt/format.h>
 #include <llem/machine.hpp>
@@ -12,8 +14,15 @@
 #include "cli/progress.hpp"
 #include "cli/say.hpp"
 #include "cli/signals.hpp"
+#include "cli/skip_key.hpp"
 
 namespace llem::cli {
+
+namespace {
+
+constexpr std::size_t kPointsUnasked = 500;
+
+}  // namespace
 
 int exit_code(ErrorKind kind) {
   switch (kind) {
@@ -70,50 +79,128 @@ int report(const Error& error, const Arguments& arguments) {
 }
 
 int outcome_code(const RunOutcome& outcome) {
-  if (outcome.trials_failed == 0) {
+  if (outcome.trials_failed == 0 && outcome.stopped.empty()) {
     return 0;
   }
   return outcome.trials_done == 0 ? 4 : 1;
 }
 
-int show(const Expected<RunOutcome>& outcome, const Arguments& arguments, int code) {
-  return arguments.json ? print_json(outcome->json, code) : print(outcome->text, code);
+int show(const RunOutcome& outcome, const Arguments& arguments, int code) {
+  return arguments.json ? print_json(outcome.json, code) : print(outcome.text, code);
+}
+
+Error usage_error(std::string message, std::string hint) {
+  return {ErrorKind::usage, std::move(message), std::move(hint), {}, {}};
+}
+
+/// What the flags contradict, before anything is read.
+std::optional<Error> check_flags(const Arguments& arguments) {
+  if (!arguments.resume &&
+      (arguments.retry_failed || arguments.accept_changes || arguments.shard.n != 1)) {
+    return usage_error("--retry-failed, --accept-changes and --shard go with --resume",
+                       "llem run --resume DIR");
+  }
+  if (arguments.resume && arguments.dry_run) {
+    return usage_error("--resume and --dry-run exclude each other", "leave one out");
+  }
+  const bool no_study = arguments.source.file.empty() && arguments.source.settings.empty();
+  if (arguments.resume && no_study && arguments.resume_directory.empty()) {
+    return usage_error("nothing says what to resume",
+                       "llem run --resume DIR, or llem run STUDY --resume");
+  }
+  return std::nullopt;
+}
+
+/// The study, unless a directory alone is resumed.
+Expected<std::optional<Study>> load_study(const Arguments& arguments) {
+  if (arguments.resume && arguments.source.file.empty() && arguments.source.settings.empty()) {
+    return std::optional<Study>();
+  }
+  auto study = Study::load(arguments.source);
+  if (!study) {
+    return tl::unexpected(study.error());
+  }
+  if (!arguments.yes && !arguments.dry_run && study->points() > kPointsUnasked &&
+      isatty(STDIN_FILENO) == 1) {
+    return tl::unexpected(usage_error(fmt::format("the study has {} points", study->points()),
+                                      "look at it with --dry-run; start it with --yes"));
+  }
+  return std::optional<Study>(*std::move(study));
+}
+
+Expected<RunOutcome> start(const Arguments& arguments, const std::optional<Study>& study,
+                           const RunOptions& options) {
+  if (!arguments.resume) {
+    return run(*study, options);
+  }
+  std::string directory = arguments.resume_directory;
+  if (directory.empty()) {
+    auto found = find_unfinished(*study, options);
+    if (!found) {
+      return tl::unexpected(found.error());
+    }
+    directory = *std::move(found);
+  }
+  return resume(directory, study ? &*study : nullptr, options);
+}
+
+RunOptions run_options(const Arguments& arguments) {
+  RunOptions options;
+  options.results_dir = arguments.output;
+  options.text_width = terminal_width(STDOUT_FILENO);
+  options.no_gaps = arguments.no_gaps;
+  options.lock_devices = !arguments.no_lock;
+  options.retry_failed = arguments.retry_failed;
+  options.accept_changes = arguments.accept_changes;
+  options.shard = arguments.shard;
+  return options;
+}
+
+int finish_study(const RunOutcome& outcome, const Arguments& arguments, const Signals& signals) {
+  const std::string resume =
+      fmt::format("llem run --resume {}", outcome.directory);
+  if (outcome.interrupted) {
+    say("interrupted; what was measured is kept. To go on: {}\n", resume);
+    return show(outcome, arguments, signals.exit_code());
+  }
+  if (!outcome.stopped.empty()) {
+    say("stopped: {}. To go on when it is mended: {}\n", outcome.stopped, resume);
+  }
+  return show(outcome, arguments, outcome_code(outcome));
 }
 
 int run_study(const Arguments& arguments) {
   Signals signals;
+  if (const auto wrong = check_flags(arguments)) {
+    return report(*wrong, arguments);
+  }
   Progress progress(arguments.quiet ? Progress::Show::no : Progress::Show::yes);
-  const auto study = Study::load(arguments.source);
+  const auto study = load_study(arguments);
   if (!study) {
     return report(study.error(), arguments);
   }
-  RunOptions options;
-  options.results_dir = arguments.output;
-  options.text_width = terminal_width(STDOUT_FILENO);
+  RunOptions options = run_options(arguments);
   if (arguments.dry_run) {
-    const auto planned = plan(*study, options);
+    const auto planned = plan(**study, options);
     if (!planned) {
       return report(planned.error(), arguments);
     }
     return arguments.json ? print_json(planned->json, 0) : print(planned->text, 0);
   }
   options.interrupts = signals.interrupts();
+  SkipKey skip;
+  options.skip_rest = [&skip] { return skip.pressed(); };
   options.events = [&](const Event& event) {
     if (event.kind == EventKind::study_started) {
       signals.hold();
+    } else if (event.kind == EventKind::rest_started) {
+      skip.arm();
     }
     progress(event);
   };
-  const auto outcome = run(*study, options);
+  const auto outcome = start(arguments, *study, options);
   progress.clear();
-  if (!outcome) {
-    return report(outcome.error(), arguments);
-  }
-  if (outcome->interrupted) {
-    say("interrupted; what was measured is kept in {}\n", outcome->directory);
-    return show(outcome, arguments, signals.exit_code());
-  }
-  return show(outcome, arguments, outcome_code(*outcome));
+  return outcome ? finish_study(*outcome, arguments, signals) : report(outcome.error(), arguments);
 }
 
 int analyse_run(const Arguments& arguments) {
@@ -121,7 +208,7 @@ int analyse_run(const Arguments& arguments) {
   if (!outcome) {
     return report(outcome.error(), arguments);
   }
-  return show(outcome, arguments, outcome_code(*outcome));
+  return show(*outcome, arguments, outcome_code(*outcome));
 }
 
 std::string checks_text(const std::vector<Check>& checks) {

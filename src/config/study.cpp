@@ -197,7 +197,8 @@ std::string default_name(const domain::StudyConfig& config, std::string_view fil
 }  // namespace
 
 Expected<LoadedStudy> load_study(std::string_view text, std::string_view file,
-                                 const std::vector<Override>& overrides) {
+                                 const std::vector<Override>& overrides,
+                                 const ReadBase& /*read_base*/) {
   const base::Table& table = domain::StudyConfig::table();
   LLEM_ASSIGN(Tree tree, parse_yaml(text, file));
   if (tree.kind == Tree::Kind::map || tree.kind == Tree::Kind::null) {

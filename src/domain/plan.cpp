@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "base/hash.hpp"
+
 namespace llem::domain {
 
 using base::field;
@@ -78,6 +80,17 @@ const base::Table& Plan::table() {
       field<&Plan::trials>("trials", "Trials in the order they run", {.required = true})};
   static constexpr base::Table table{"plan", "What a study will do", fields};
   return table;
+}
+
+std::string plan_hash(const Plan& plan) {
+  base::Sha256 hash;
+  for (const Configuration& configuration : plan.configurations) {
+    hash.update(configuration.hash.data(), configuration.hash.size());
+    hash.update("\n", 1);
+  }
+  const std::string trials = std::to_string(plan.trials.size());
+  hash.update(trials.data(), trials.size());
+  return hash.hex_digest();
 }
 
 }  // namespace llem::domain

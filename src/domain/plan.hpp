@@ -70,4 +70,7 @@ struct Plan {
   static const base::Table& table();
 };
 
+/// The same study planned twice has the same one: paths and times do not enter.
+std::string plan_hash(const Plan& plan);
+
 }  // namespace llem::domain

@@ -51,6 +51,8 @@ const base::Table& Identity::table() {
       field<&Identity::model>("model", "Model as given"),
       field<&Identity::model_sha256>("model_sha256", "SHA-256 of the model file"),
       field<&Identity::started_utc>("started_utc", "When the trial began"),
+      field<&Identity::started_unix_s>("started_unix_s", "The same as Unix time", {.unit = "s"}),
+      field<&Identity::duration_s>("duration_s", "From the first phase to the last", {.unit = "s"}),
       field<&Identity::tool>("tool", "Program and version that analysed it")};
   static constexpr base::Table table{"identity", "Which trial this is", fields};
   return table;

@@ -48,6 +48,8 @@ struct Identity {
   std::string model;
   std::string model_sha256;
   std::string started_utc;
+  double started_unix_s = 0;
+  double duration_s = 0;  // of the whole trial, from its first phase to its last
   std::string tool;
   static const base::Table& table();
 };
@@ -411,6 +413,7 @@ struct TrialRow {
   std::string state;  // valid, flagged, invalid
   std::vector<std::string> codes;
   std::optional<std::string> message;  // of a failure
+  double duration_s = 0;
   static const base::Table& table();
 };
 

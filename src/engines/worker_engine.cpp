@@ -316,6 +316,7 @@ Expected<void> WorkerEngine::read_available() {
     const ssize_t got = ::read(process_.output().get(), buffer.data(), buffer.size());
     if (got > 0) {
       lines_.append({buffer.data(), static_cast<std::size_t>(got)});
+      heard_ = now();
     } else if (got == 0) {
       ended_ = true;
     } else if (errno == EAGAIN) {
@@ -355,7 +356,17 @@ Expected<std::optional<protocol::WorkerMessage>> WorkerEngine::take_line() {
   }
 }
 
+/// Until the tick, or until silence lasts too long.
+Seconds WorkerEngine::next_look() const {
+  if (silence_ <= Seconds(0)) {
+    return hooks_.tick_period;
+  }
+  const Seconds left = silence_ - Seconds(now() - heard_);
+  return std::clamp(left, Seconds(0.001), hooks_.tick_period);
+}
+
 Expected<protocol::WorkerMessage> WorkerEngine::receive(MonotonicTime deadline) {
+  heard_ = now();
   while (true) {
     LLEM_TRY(read_available());
     LLEM_ASSIGN(auto message, take_line());
@@ -366,11 +377,16 @@ Expected<protocol::WorkerMessage> WorkerEngine::receive(MonotonicTime deadline) 
       return failure(ErrorKind::timeout, "the worker did not answer in time", "look at worker.log",
                      "worker_silent");
     }
+    if (silence_ > Seconds(0) && now() - heard_ >= silence_) {
+      return engine_failure(
+          fmt::format("the worker said nothing for {:.3g} s", silence_.count()), "worker_silent",
+          "look at worker.log; raise study.timeouts.silence_s when the machine is slow");
+    }
     std::array<sys::Waitable, 3> waits{
         sys::Waitable{.fd = ended_ ? -1 : process_.output().get()},
         sys::Waitable{.fd = process_.pidfd().get()},
         sys::Waitable{.fd = interrupt_ == StopRequest::kill ? -1 : hooks_.interrupts.fd}};
-    LLEM_TRY(sys::wait_any(waits, std::min(deadline, after(hooks_.tick_period))));
+    LLEM_TRY(sys::wait_any(waits, std::min(deadline, after(next_look()))));
     if (waits[2].ready) {
       if (const StopRequest request = hooks_.interrupts.read(); request != StopRequest::none) {
         interrupt_ = request;

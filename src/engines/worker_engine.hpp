@@ -54,6 +54,10 @@ class WorkerEngine {
   /// The same schedule again, without writing it again.
   Expected<ServeOutcome> serve_again(const std::string& label, const protocol::Repeat& repeat,
                                      MonotonicTime deadline);
+  /// From now on a worker that says nothing for so long has failed; 0: it may be silent up to the
+  /// deadline.
+  void watch_silence(Seconds limit) { silence_ = limit; }
+
   /// Waits; an error when the worker dies or an interrupt comes meanwhile.
   Expected<void> idle_until(MonotonicTime until);
   /// Asks the worker to end, then makes sure of it. Returns what had to be killed outside its
@@ -83,6 +87,7 @@ class WorkerEngine {
   Expected<void> handshake(MonotonicTime deadline);
   Expected<protocol::Served> await_served(MonotonicTime deadline);
   Expected<domain::Serve> read_serve(const protocol::Served& served) const;
+  Seconds next_look() const;
   Error death();
   std::string log_tail() const;
 
@@ -95,6 +100,8 @@ class WorkerEngine {
   domain::ClockOffset clock_offset_;
   std::string schedule_path_;
   StopRequest interrupt_ = StopRequest::none;
+  Seconds silence_{0};
+  MonotonicTime heard_;
   bool ended_ = false;  // end of the protocol stream was seen
 };
 

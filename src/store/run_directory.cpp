@@ -4,7 +4,9 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <system_error>
+#include <thread>
 #include <tuple>
 #include <unistd.h>
 #include <utility>
@@ -25,6 +27,8 @@ namespace {
 
 constexpr std::array kFolders{"trials", "manifest", "locks"};
 constexpr int kNamesTried = 1000;
+constexpr int kTurnTries = 500;
+constexpr std::chrono::milliseconds kTurnPause{10};
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -35,23 +39,11 @@ std::string utc_now() {
   return sys::utc_text(sys::read_clock_anchor().realtime_ns);
 }
 
-/// The same study planned twice has the same one: paths and times do not enter.
-std::string plan_hash(const domain::Plan& plan) {
-  base::Sha256 hash;
-  for (const domain::Configuration& configuration : plan.configurations) {
-    hash.update(configuration.hash.data(), configuration.hash.size());
-    hash.update("\n", 1);
-  }
-  const std::string trials = std::to_string(plan.trials.size());
-  hash.update(trials.data(), trials.size());
-  return hash.hex_digest();
-}
-
 Expected<Path> make_run_folder(const Path& root, const domain::Plan& plan) {
   LLEM_TRY(sys::make_directories(root));
   const std::string name = fmt::format("{}-{}-{}", base::file_name_from(plan.study_name),
                                        sys::utc_compact(sys::read_clock_anchor().realtime_ns),
-                                       plan_hash(plan).substr(0, 8));
+                                       domain::plan_hash(plan).substr(0, 8));
   for (int number = 1; number <= kNamesTried; ++number) {
     Path path = root / (number == 1 ? name : fmt::format("{}-{}", name, number));
     LLEM_ASSIGN(const bool made, sys::make_new_directory(path));
@@ -60,20 +52,6 @@ Expected<Path> make_run_folder(const Path& root, const domain::Plan& plan) {
     }
   }
   return sys::io_failure("make the directory", root / name, EEXIST);
-}
-
-Expected<void> fill_run_folder(const Path& path, const domain::Plan& plan,
-                               std::string_view study_text, std::string_view study_file_name) {
-  for (const char* folder : kFolders) {
-    LLEM_TRY(sys::make_directories(path / folder));
-  }
-  if (!study_text.empty()) {
-    const std::string extension = Path(study_file_name).extension().string();
-    LLEM_TRY(sys::write_file_atomic(path / (extension == ".json" ? "study.json" : "study.yaml"),
-                                    study_text));
-  }
-  // Last, because its presence makes this folder a run directory.
-  return write_document(path / "plan.json", base::write_struct(plan));
 }
 
 std::optional<std::int64_t> number_after(std::string_view text, std::string_view prefix) {
@@ -87,6 +65,54 @@ std::optional<std::int64_t> number_after(std::string_view text, std::string_view
     return std::nullopt;
   }
   return number;
+}
+
+std::string identity() {
+  return fmt::format("{} pid {} since {}", host_name(), ::getpid(), utc_now());
+}
+
+std::string shard_file_name(Shard shard) {
+  return fmt::format("shard-{}-of-{}.lock", shard.k, shard.n);
+}
+
+/// n of "shard-2-of-4.lock".
+std::optional<std::int64_t> division_of(const std::string& file_name) {
+  const auto parts = base::split(file_name, '-');
+  if (parts.size() != 4 || parts[0] != "shard" || parts[2] != "of" ||
+      !parts[3].ends_with(".lock")) {
+    return std::nullopt;
+  }
+  return number_after(parts[3].substr(0, parts[3].size() - 5), "");
+}
+
+/// The error with the run directory's name in place of the lock file's.
+Error in_use(Error error, const Path& run, const Path& file) {
+  if (error.code == "locked") {
+    const auto holder = sys::read_line(file);
+    error.message = fmt::format("`{}` is in use by another llem: {}", run.string(),
+                                holder && !holder->empty() ? *holder : "one of its shards");
+    error.hint = "wait until it has ended, or stop it; reading commands work meanwhile";
+  }
+  return error;
+}
+
+Expected<void> write_study(const Path& path, const domain::Plan& plan, std::string_view study_text,
+                           std::string_view study_file_name) {
+  if (!study_text.empty()) {
+    const std::string extension = Path(study_file_name).extension().string();
+    LLEM_TRY(sys::write_file_atomic(path / (extension == ".json" ? "study.json" : "study.yaml"),
+                                    study_text));
+  }
+  // Last, because its presence makes this folder a run directory.
+  return write_document(path / "plan.json", base::write_struct(plan));
+}
+
+Expected<void> fill_run_folder(const Path& path, const domain::Plan& plan,
+                               std::string_view study_text, std::string_view study_file_name) {
+  for (const char* folder : kFolders) {
+    LLEM_TRY(sys::make_directories(path / folder));
+  }
+  return write_study(path, plan, study_text, study_file_name);
 }
 
 /// (trial, attempt) of "000007-<hash>-c2-a1".
@@ -151,25 +177,71 @@ Expected<sys::Fd> open_new_log(const Path& folder, const std::string& owner) {
   return sys::io_failure("open", folder / owner, EEXIST);
 }
 
+Expected<void> check_run_directory(const Path& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) {
+    return sys::io_failure("open the run directory", path, ENOENT);
+  }
+  if (!std::filesystem::exists(path / "plan.json", error)) {
+    return failure(ErrorKind::io,
+                   fmt::format("`{}` is no run directory: it has no plan.json", path.string()),
+                   "give the directory that `llem run` printed", "no_run_directory");
+  }
+  return {};
+}
+
 }  // namespace
 
 Expected<void> RunDirectory::take_lock() {
   const Path file = path_ / "locks" / "run.lock";
-  const std::string host = host_name();
   LLEM_TRY(sys::make_directories(file.parent_path()));
-  auto lock =
-      sys::FileLock::acquire(file, fmt::format("{} pid {} since {}", host, ::getpid(), utc_now()));
+  auto lock = sys::FileLock::acquire(file, identity());
   if (!lock) {
-    Error error = std::move(lock).error();
-    if (error.code == "locked") {
-      error.message = fmt::format("`{}` is in use by another llem: {}", path_.string(),
-                                  sys::read_line(file).value_or("unknown"));
-      error.hint = "wait until it has ended, or stop it; reading commands work meanwhile";
-    }
-    return tl::unexpected<Error>(std::move(error));
+    return tl::unexpected<Error>(in_use(std::move(lock).error(), path_, file));
   }
   lock_ = *std::move(lock);
-  owner_ = fmt::format("{}-{}", base::file_name_from(host), ::getpid());
+  owner_ = fmt::format("{}-{}", base::file_name_from(host_name()), ::getpid());
+  return {};
+}
+
+Expected<void> RunDirectory::take_shard(Shard shard) {
+  const Path folder = path_ / "locks";
+  LLEM_TRY(sys::make_directories(folder));
+  auto whole =
+      sys::FileLock::acquire(folder / "run.lock", identity(), sys::FileLock::Mode::shared);
+  if (!whole) {
+    return tl::unexpected<Error>(in_use(std::move(whole).error(), path_, folder / "run.lock"));
+  }
+  // One at a time looks who else is there and takes its place.
+  Expected<sys::FileLock> turn = sys::FileLock::acquire(folder / "turn.lock", identity());
+  for (int tries = 0; !turn && turn.error().code == "locked" && tries < kTurnTries; ++tries) {
+    std::this_thread::sleep_for(kTurnPause);
+    turn = sys::FileLock::acquire(folder / "turn.lock", identity());
+  }
+  if (!turn) {
+    return tl::unexpected<Error>(std::move(turn).error());
+  }
+  LLEM_ASSIGN(const std::vector<Path> files, entries_of(folder));
+  for (const Path& file : files) {
+    const auto division = division_of(file.filename().string());
+    if (!division || *division == shard.n) {
+      continue;
+    }
+    if (const auto free = sys::FileLock::acquire(file, "", sys::FileLock::Mode::shared); !free) {
+      return failure(ErrorKind::preflight,
+                     fmt::format("`{}` is being worked on in {} shards, not {}", path_.string(),
+                                 *division, shard.n),
+                     "divide it in the same way, or wait until those have ended", "locked");
+    }
+  }
+  const Path file = folder / shard_file_name(shard);
+  auto mine = sys::FileLock::acquire(file, identity());
+  if (!mine) {
+    return tl::unexpected<Error>(in_use(std::move(mine).error(), path_, file));
+  }
+  lock_ = *std::move(whole);
+  shard_lock_ = *std::move(mine);
+  owner_ = fmt::format("{}-{}", base::file_name_from(host_name()), ::getpid());
   return {};
 }
 
@@ -191,20 +263,24 @@ Expected<RunDirectory> RunDirectory::create(const Path& root, const domain::Plan
 }
 
 Expected<RunDirectory> RunDirectory::open(const Path& path, Lock lock) {
-  std::error_code error;
-  if (!std::filesystem::exists(path, error)) {
-    return sys::io_failure("open the run directory", path, ENOENT);
-  }
-  if (!std::filesystem::exists(path / "plan.json", error)) {
-    return failure(ErrorKind::io,
-                   fmt::format("`{}` is no run directory: it has no plan.json", path.string()),
-                   "give the directory that `llem run` printed", "no_run_directory");
-  }
+  LLEM_TRY(check_run_directory(path));
   RunDirectory run(path);
   if (lock == Lock::yes) {
     LLEM_TRY(run.take_lock());
   }
   return run;
+}
+
+Expected<RunDirectory> RunDirectory::open_shard(const Path& path, Shard shard) {
+  LLEM_TRY(check_run_directory(path));
+  RunDirectory run(path);
+  LLEM_TRY(run.take_shard(shard));
+  return run;
+}
+
+Expected<void> RunDirectory::write_plan(const domain::Plan& plan, std::string_view study_text,
+                                        std::string_view study_file_name) const {
+  return write_study(path_, plan, study_text, study_file_name);
 }
 
 Expected<domain::Plan> RunDirectory::read_plan() const {
@@ -230,23 +306,20 @@ Expected<Path> RunDirectory::make_trial_directory(const domain::Trial& trial,
   return path;
 }
 
-Expected<std::vector<Path>> RunDirectory::recorded_trials() const {
+Expected<std::vector<Attempt>> RunDirectory::attempts() const {
   LLEM_ASSIGN(const std::vector<Path> entries, entries_of(path_ / "trials"));
-  std::vector<std::tuple<std::int64_t, std::int64_t, Path>> found;
+  std::vector<Attempt> found;
   for (const Path& entry : entries) {
-    const auto numbers = parse_trial_name(entry.filename().string());
-    std::error_code error;
-    if (numbers && std::filesystem::is_regular_file(entry / "recording.json", error)) {
-      found.emplace_back(numbers->first, numbers->second, entry);
+    if (const auto numbers = parse_trial_name(entry.filename().string())) {
+      std::error_code error;
+      found.push_back({numbers->first, numbers->second, entry,
+                       std::filesystem::is_regular_file(entry / "recording.json", error)});
     }
   }
-  std::ranges::sort(found);
-  std::vector<Path> paths;
-  paths.reserve(found.size());
-  for (auto& [trial, attempt, path] : found) {
-    paths.push_back(std::move(path));
-  }
-  return paths;
+  std::ranges::stable_sort(found, {}, [](const Attempt& attempt) {
+    return std::pair(attempt.trial, attempt.attempt);
+  });
+  return found;
 }
 
 Expected<void> RunDirectory::append_manifest(std::int64_t trial, std::int64_t attempt,
@@ -289,6 +362,12 @@ Expected<void> RunDirectory::write_environment(const base::Json& environment) co
 
 Expected<void> RunDirectory::write_summary(const domain::Summary& summary) const {
   return write_document(path_ / "summary.json", base::write_struct(summary));
+}
+
+Expected<void> RunDirectory::check_results_table() const {
+  std::error_code error;
+  return std::filesystem::exists(path_ / "results.parquet", error) ? Expected<void>()
+                                                                    : write_results_table({});
 }
 
 Expected<void> RunDirectory::write_results_table(

@@ -49,6 +49,20 @@ struct TrialStatus {
 /// absent.
 std::map<std::int64_t, TrialStatus> fold_manifest(std::span<const ManifestLine> lines);
 
+/// Part of a study that one process works on: the trials whose position is `k - 1` modulo `n`.
+struct Shard {
+  std::int64_t k = 1;
+  std::int64_t n = 1;
+};
+
+/// A trial's directory, complete when it has a recording.
+struct Attempt {
+  std::int64_t trial = 0;
+  std::int64_t attempt = 1;
+  Path path;
+  bool recorded = false;
+};
+
 class RunDirectory {
  public:
   /// Makes `<root>/<study>-<UTC>-<hash8>` (a number is appended when that exists), with study text
@@ -57,14 +71,20 @@ class RunDirectory {
   static Expected<RunDirectory> create(const Path& root, const domain::Plan& plan,
                                        std::string_view study_text,
                                        std::string_view study_file_name);
-  /// Opens an existing one. With `lock`, refuses while another process owns it, naming that
-  /// process.
+  /// Opens an existing one. With `lock`, refuses while another process owns it or a part of it, and
+  /// names that process.
   enum class Lock { no, yes };
   static Expected<RunDirectory> open(const Path& path, Lock lock);
+  /// Owns one shard. Refuses while somebody owns the whole, the same shard, or a shard of another
+  /// division.
+  static Expected<RunDirectory> open_shard(const Path& path, Shard shard);
 
   const Path& path() const { return path_; }
 
   Expected<domain::Plan> read_plan() const;
+  /// Replaces plan and study text: what was measured under the old plan stays where it is.
+  Expected<void> write_plan(const domain::Plan& plan, std::string_view study_text,
+                            std::string_view study_file_name) const;
 
   /// `trials/000007-<hash>-c2-a1`
   Path trial_path(const domain::Trial& trial, std::string_view config_hash,
@@ -72,8 +92,8 @@ class RunDirectory {
   /// Fails when that attempt has a directory already.
   Expected<Path> make_trial_directory(const domain::Trial& trial, std::string_view config_hash,
                                       std::int64_t attempt) const;
-  /// Every trial directory with a recording.json, in trial and attempt order.
-  Expected<std::vector<Path>> recorded_trials() const;
+  /// Every trial directory, in trial and attempt order.
+  Expected<std::vector<Attempt>> attempts() const;
 
   Expected<void> append_manifest(std::int64_t trial, std::int64_t attempt, TrialState state,
                                  std::optional<std::string> reason = {});
@@ -84,16 +104,20 @@ class RunDirectory {
   Expected<void> write_summary(const domain::Summary& summary) const;
   /// One row a trial; columns as in flat_table.hpp, and `validity_codes`, the reason codes joined
   /// by commas.
+  /// Whether a table can be written here: the library for it loads and the disk takes a file.
+  Expected<void> check_results_table() const;
   Expected<void> write_results_table(std::span<const domain::TrialResult> results) const;
 
  private:
   explicit RunDirectory(Path path) : path_(std::move(path)) {}
 
   Expected<void> take_lock();
+  Expected<void> take_shard(Shard shard);
 
   Path path_;
   std::string owner_;  // "<host>-<pid>"
   std::optional<sys::FileLock> lock_;
+  std::optional<sys::FileLock> shard_lock_;
   sys::Fd manifest_;
   sys::Fd events_;
 };

@@ -1,19 +1,26 @@
 #include "study/drive.hpp"
 
+#include <algorithm>
+#include <map>
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "analysis/analyse.hpp"
 #include "engines/worker_engine.hpp"
-#include "predict/transformer.hpp"
+#include "study/device_locks.hpp"
+#include "study/forecast.hpp"
+#include "study/gather.hpp"
 #include "study/plan.hpp"
+#include "study/progress.hpp"
+#include "study/rest.hpp"
+#include "sys/clock.hpp"
 #include "sys/host.hpp"
 #include "trial/record.hpp"
 
 namespace llem::study {
 
 namespace {
-
-constexpr std::int64_t kFirstAttempt = 1;
 
 /// A trial that was not started because its memory cannot suffice: a recording like any other,
 /// without traces.
@@ -22,6 +29,7 @@ domain::Recording refused(const trial::TrialSpec& spec, const predict::MemoryFit
   recording.trial = spec.trial;
   recording.cycle = spec.cycle;
   recording.attempt = spec.attempt;
+  recording.role = spec.role;
   recording.configuration = spec.configuration;
   recording.outcome.state = domain::OutcomeState::failed;
   recording.outcome.code = "out_of_memory";
@@ -39,9 +47,8 @@ std::string_view state_word(domain::ValidityState state) {
   return words(state)[static_cast<std::size_t>(state)];
 }
 
-store::TrialState manifest_state(const domain::Recording& recording,
-                                 const domain::TrialResult& result) {
-  if (recording.outcome.state == domain::OutcomeState::interrupted) {
+store::TrialState manifest_state(const domain::TrialResult& result, bool interrupted) {
+  if (interrupted) {
     return store::TrialState::interrupted;
   }
   return result.validity.state == domain::ValidityState::invalid ? store::TrialState::failed
@@ -62,93 +69,232 @@ std::string result_line(const domain::TrialResult& result, const domain::Recordi
                      result.throughput->output_tokens_per_s);
 }
 
+bool uses_gpu(const meters::MeterSet& meters) {
+  return std::ranges::any_of(meters.devices, [](const domain::Device& device) {
+    return device.kind == "gpu" && device.used;
+  });
+}
+
 class Driver {
  public:
-  Driver(const DriveInputs& inputs, meters::MeterSet& meters, store::RunDirectory& directory)
-      : inputs_(inputs), meters_(meters), directory_(directory) {
-    if (inputs.dataset_substituted) {
-      notes_.push_back({"dataset_substituted", "the bundled prompts were used"});
-    }
-  }
+  Driver(const DriveInputs& inputs, store::RunDirectory& directory)
+      : inputs_(inputs), directory_(directory), forecast_(inputs.plan) {}
 
   Expected<DriveOutcome> run() {
     // A program that cannot write tables shall say so before the first trial, not after it.
-    LLEM_TRY(directory_.write_results_table({}));
+    LLEM_TRY(directory_.check_results_table());
+    LLEM_ASSIGN(const auto lines, directory_.read_manifest());
+    LLEM_ASSIGN(const auto attempts, directory_.attempts());
+    progress_ = progress_of(inputs_.plan, store::fold_manifest(lines), attempts);
+    note_start();
     const auto driven = all();
-    if (!driven && outcome_.results.empty()) {
-      return tl::unexpected(driven.error());
+    // What was measured is summed up even when the disk refused the next trial.
+    auto gathered = gather(inputs_.plan, directory_, std::move(results_), inputs_.events);
+    LLEM_TRY(driven);
+    if (!gathered) {
+      return tl::unexpected(std::move(gathered).error());
     }
-    const auto kept = keep();
-    LLEM_TRY(driven ? kept : driven);
-    return std::move(outcome_);
+    DriveOutcome outcome;
+    outcome.summary = analysis::summarise(inputs_.plan, *gathered);
+    outcome.summary.stopped = stopped_;
+    outcome.interrupted = interrupted_;
+    LLEM_TRY(directory_.write_summary(outcome.summary));
+    LLEM_TRY(directory_.write_results_table(*gathered));
+    return outcome;
   }
 
  private:
+  bool mine(std::size_t position) const {
+    return static_cast<std::int64_t>(position) % inputs_.shard.n == inputs_.shard.k - 1;
+  }
+
+  bool wanted(std::size_t position) const {
+    const TrialProgress& progress = progress_[position];
+    if (!mine(position) || progress.standing == Standing::done) {
+      return false;
+    }
+    return progress.standing != Standing::failed || inputs_.retry_failed ||
+           progress.failures <= inputs_.plan.study.retries;
+  }
+
+  void note_start() {
+    for (std::size_t i = 0; i < progress_.size(); ++i) {
+      if (wanted(i)) {
+        forecast_.expect(inputs_.plan.trials[i].configuration);
+      }
+    }
+    if (!inputs_.means.empty()) {
+      start_celsius_ = hottest(*inputs_.means.front().meters);
+    }
+  }
+
   Expected<void> all() {
-    for (const domain::Trial& planned : inputs_.plan.trials) {
-      LLEM_TRY(one(planned));
-      if (outcome_.interrupted) {
+    std::optional<std::int64_t> last_cycle;
+    for (std::size_t i = 0; i < inputs_.plan.trials.size() && !over(); ++i) {
+      if (!wanted(i)) {
+        continue;
+      }
+      const domain::Trial& planned = inputs_.plan.trials[i];
+      TrialProgress& progress = progress_[i];
+      if (progress.standing == Standing::recorded) {
+        LLEM_TRY(take_over(planned, progress));
+        if (!wanted(i)) {
+          forecast_.drop(planned.configuration);
+          continue;
+        }
+      }
+      if (last_cycle) {
+        LLEM_TRY(rest(planned, *last_cycle != planned.cycle));
+      }
+      last_cycle = planned.cycle;
+      LLEM_TRY(with_retries(planned, progress));
+    }
+    return {};
+  }
+
+  bool over() const { return interrupted_ || stopped_.has_value(); }
+
+  /// A recording whose result was not written before the program ended.
+  Expected<void> take_over(const domain::Trial& planned, TrialProgress& progress) {
+    const auto recording = store::read_recording(*progress.recording);
+    if (!recording) {
+      warn(recording.error().message + ": the trial is run again");
+      progress.standing = Standing::open;
+      return {};
+    }
+    const bool interrupted = recording->outcome.state == domain::OutcomeState::interrupted;
+    const domain::TrialResult result = analysis::analyse(*recording);
+    LLEM_TRY(store::write_result(*progress.recording, result));
+    const store::TrialState state = manifest_state(result, interrupted);
+    LLEM_TRY(directory_.append_manifest(planned.index, recording->attempt, state,
+                                        recording->outcome.code));
+    progress.standing = interrupted                            ? Standing::open
+                        : state == store::TrialState::failed ? Standing::failed
+                                                             : Standing::done;
+    progress.failures += state == store::TrialState::failed ? 1 : 0;
+    return {};
+  }
+
+  Expected<void> with_retries(const domain::Trial& planned, TrialProgress& progress) {
+    for (std::int64_t tries = 0; !over(); ++tries) {
+      LLEM_ASSIGN(const bool ok, one(planned, progress.next_attempt++));
+      if (over()) {
+        return {};
+      }
+      note_outcome(planned, ok);
+      if (ok || tries >= inputs_.plan.study.retries) {
         break;
       }
     }
     return {};
   }
 
-  Expected<void> keep() {
-    outcome_.summary = analysis::summarise(inputs_.plan, outcome_.results);
-    LLEM_TRY(directory_.write_summary(outcome_.summary));
-    return directory_.write_results_table(outcome_.results);
+  /// The circuit breaker: what fails again and again will not mend itself.
+  void note_outcome(const domain::Trial& planned, bool ok) {
+    failures_in_a_row_ = ok ? 0 : failures_in_a_row_ + 1;
+    if (!ok && inputs_.plan.study.stop_on_failure) {
+      stopped_ = fmt::format("trial {} failed and study.stop_on_failure is set", planned.index + 1);
+    } else if (failures_in_a_row_ >= inputs_.plan.study.max_consecutive_failures) {
+      stopped_ = fmt::format("{} trials in a row failed, the last with {}", failures_in_a_row_,
+                             last_code_.empty() ? "an invalid result" : last_code_);
+    }
   }
 
-  Expected<void> one(const domain::Trial& planned) {
+  Expected<void> rest(const domain::Trial& next, bool new_cycle) {
+    const domain::Study& study = inputs_.plan.study;
+    LLEM_ASSIGN(const StopRequest request,
+                rest_between({.gap = new_cycle ? study.cycle_gap : study.gap,
+                              .start_celsius = start_celsius_,
+                              .interrupts = inputs_.interrupts,
+                              .skip = inputs_.skip_rest,
+                              .events = inputs_.events},
+                             *means_of(next).meters));
+    interrupted_ = interrupted_ || request != StopRequest::none;
+    return {};
+  }
+
+  const Means& means_of(const domain::Trial& trial) const {
+    return inputs_.means[static_cast<std::size_t>(trial.configuration)];
+  }
+
+  /// Whether the trial has a result that counts.
+  Expected<bool> one(const domain::Trial& planned, std::int64_t attempt) {
+    const Means& means = means_of(planned);
+    DeviceLocks locks;
+    if (inputs_.lock_devices) {
+      LLEM_ASSIGN(locks, lock_devices(needed_devices(means.meters->devices), inputs_.interrupts,
+                                      inputs_.events));
+    }
+    if (interrupted_ || locks.request != StopRequest::none) {
+      interrupted_ = true;
+      return false;
+    }
     const domain::Configuration& configuration =
         inputs_.plan.configurations[static_cast<std::size_t>(planned.configuration)];
     LLEM_ASSIGN(const sys::Path place,
-                directory_.make_trial_directory(planned, configuration.hash, kFirstAttempt));
-    const trial::TrialSpec spec{.configuration = configuration,
-                                .trial = planned.index,
-                                .trials = static_cast<std::int64_t>(inputs_.plan.trials.size()),
-                                .cycle = planned.cycle,
-                                .attempt = kFirstAttempt,
-                                .timeout = Seconds(inputs_.plan.timeout_s),
-                                .directory = place,
-                                .worker = inputs_.worker,
-                                .prompts = inputs_.prompts,
-                                .notes = notes_};
-    LLEM_TRY(directory_.append_manifest(planned.index, kFirstAttempt, store::TrialState::started));
-    announce(EventKind::trial_started, planned, configuration.label, {});
-    domain::Recording recording = record(spec);
+                directory_.make_trial_directory(planned, configuration.hash, attempt));
+    trial::TrialSpec spec{.configuration = configuration,
+                          .trial = planned.index,
+                          .trials = static_cast<std::int64_t>(inputs_.plan.trials.size()),
+                          .cycle = planned.cycle,
+                          .attempt = attempt,
+                          .role = planned.role,
+                          .sample = planned.sample(),
+                          .timeout = Seconds(*inputs_.plan.study.timeout_s),
+                          .timeouts = inputs_.plan.study.timeouts,
+                          .directory = place,
+                          .worker = means.worker,
+                          .prompts = *means.prompts,
+                          .notes = {}};
+    if (means.dataset_substituted) {
+      spec.notes.push_back({"dataset_substituted", "the bundled prompts were used"});
+    }
+    LLEM_TRY(directory_.append_manifest(planned.index, attempt, store::TrialState::started));
+    announce_start(planned, configuration);
+    const MonotonicTime begin = sys::MonotonicClock().now();
+    domain::Recording recording = record(spec, means);
     recording.tool_version = inputs_.plan.tool_version;
+    if (recording.outcome.state == domain::OutcomeState::completed) {
+      forecast_.took(planned.configuration,
+                     Seconds(sys::MonotonicClock().now() - begin).count());
+    } else {
+      forecast_.drop(planned.configuration);
+    }
+    return keep(planned, place, std::move(recording));
+  }
+
+  Expected<bool> keep(const domain::Trial& planned, const sys::Path& place,
+                      domain::Recording recording) {
+    const bool interrupted = recording.outcome.state == domain::OutcomeState::interrupted;
     LLEM_TRY(store::write_recording(place, recording));
     if (recording.outcome.state == domain::OutcomeState::completed) {
       engines::remove_exchanged_files(place);
     }
-    LLEM_TRY(directory_.append_manifest(planned.index, kFirstAttempt, store::TrialState::recorded));
+    LLEM_TRY(directory_.append_manifest(planned.index, recording.attempt,
+                                        store::TrialState::recorded));
     domain::TrialResult result = analysis::analyse(recording);
     LLEM_TRY(store::write_result(place, result));
-    LLEM_TRY(directory_.append_manifest(planned.index, kFirstAttempt,
-                                        manifest_state(recording, result), recording.outcome.code));
+    const store::TrialState state = manifest_state(result, interrupted);
+    LLEM_TRY(directory_.append_manifest(planned.index, recording.attempt, state,
+                                        recording.outcome.code));
     announce(EventKind::trial_finished, planned, result_line(result, recording),
              std::string(state_word(result.validity.state)));
-    outcome_.results.push_back(std::move(result));
-    return {};
+    last_code_ = recording.outcome.code.value_or("");
+    results_.emplace(std::pair(planned.index, recording.attempt), std::move(result));
+    return state == store::TrialState::done;
   }
 
-  domain::Recording record(const trial::TrialSpec& spec) {
-    const auto available =
-        static_cast<double>(sys::usable_memory_bytes(sys::read_host_facts(sys::system_root())));
-    const bool on_cpu =
-        meters_.devices.empty() ||
-        std::none_of(meters_.devices.begin(), meters_.devices.end(),
-                     [](const domain::Device& d) { return d.kind == "gpu" && d.used; });
-    if (on_cpu && spec.configuration.deploy.engine == domain::EngineKind::llamacpp) {
-      const PointPrediction point = predict_point(spec.configuration, inputs_.model, available);
+  domain::Recording record(const trial::TrialSpec& spec, const Means& means) {
+    if (!uses_gpu(*means.meters) &&
+        spec.configuration.deploy.engine == domain::EngineKind::llamacpp) {
+      const auto available =
+          static_cast<double>(sys::usable_memory_bytes(sys::read_host_facts(sys::system_root())));
+      const PointPrediction point = predict_point(spec.configuration, *means.model, available);
       if (!point.memory.fits) {
         return refused(spec, point.memory);
       }
     }
-    trial::Ports ports{meters_, inputs_.placement, watched_interrupts(),
-                       [this](const Event& event) { publish(event); }};
+    trial::Ports ports{*means.meters, inputs_.placement, watched_interrupts(), inputs_.events};
     return trial::record(spec, ports);
   }
 
@@ -156,54 +302,81 @@ class Driver {
   Interrupts watched_interrupts() {
     return {inputs_.interrupts.fd, [this] {
               const StopRequest request = inputs_.interrupts.read();
-              outcome_.interrupted = outcome_.interrupted || request != StopRequest::none;
+              interrupted_ = interrupted_ || request != StopRequest::none;
               return request;
             }};
   }
 
+  void announce_start(const domain::Trial& planned, const domain::Configuration& configuration) {
+    Event event = event_of(EventKind::trial_started, planned);
+    event.text = configuration.label;
+    event.remaining_low_s = forecast_.remaining().low_s;
+    event.remaining_high_s = forecast_.remaining().high_s;
+    inputs_.events(event);
+  }
+
   void announce(EventKind kind, const domain::Trial& planned, std::string text, std::string state) {
+    Event event = event_of(kind, planned);
+    event.text = std::move(text);
+    event.state = std::move(state);
+    inputs_.events(event);
+  }
+
+  Event event_of(EventKind kind, const domain::Trial& planned) const {
     Event event;
     event.kind = kind;
     event.trial = planned.index + 1;
     event.trials = static_cast<std::int64_t>(inputs_.plan.trials.size());
     event.cycle = planned.cycle;
-    event.text = std::move(text);
-    event.state = std::move(state);
-    publish(event);
+    return event;
   }
 
-  void publish(const Event& event) { inputs_.events(event); }
+  void warn(std::string text) {
+    Event event;
+    event.kind = EventKind::warning;
+    event.text = std::move(text);
+    inputs_.events(event);
+  }
 
   const DriveInputs& inputs_;
-  meters::MeterSet& meters_;
   store::RunDirectory& directory_;
-  std::vector<domain::Note> notes_;
-  DriveOutcome outcome_;
+  Forecast forecast_;
+  std::vector<TrialProgress> progress_;
+  ResultsByAttempt results_;
+  std::optional<double> start_celsius_;
+  std::int64_t failures_in_a_row_ = 0;
+  std::string last_code_;
+  std::optional<std::string> stopped_;
+  bool interrupted_ = false;
 };
 
 }  // namespace
 
-Expected<DriveOutcome> drive(const DriveInputs& inputs, meters::MeterSet& meters,
-                             store::RunDirectory& directory) {
-  return Driver(inputs, meters, directory).run();
+Expected<DriveOutcome> drive(const DriveInputs& inputs, store::RunDirectory& directory) {
+  return Driver(inputs, directory).run();
 }
 
 Expected<DriveOutcome> analyse_again(store::RunDirectory& directory) {
   LLEM_ASSIGN(const domain::Plan plan, directory.read_plan());
-  LLEM_ASSIGN(const auto trials, directory.recorded_trials());
-  if (trials.empty()) {
+  LLEM_ASSIGN(const auto attempts, directory.attempts());
+  if (std::ranges::none_of(attempts, &store::Attempt::recorded)) {
     return failure(ErrorKind::io, fmt::format("`{}` holds no recording", directory.path().string()),
                    "name a run directory with at least one finished trial");
   }
-  DriveOutcome outcome;
-  for (const sys::Path& place : trials) {
-    LLEM_ASSIGN(const domain::Recording recording, store::read_recording(place));
-    outcome.results.push_back(analysis::analyse(recording));
-    LLEM_TRY(store::write_result(place, outcome.results.back()));
+  std::vector<domain::TrialResult> results;
+  for (const store::Attempt& attempt : attempts) {
+    if (!attempt.recorded) {
+      continue;
+    }
+    LLEM_ASSIGN(const domain::Recording recording, store::read_recording(attempt.path));
+    results.push_back(analysis::analyse(recording));
+    LLEM_TRY(store::write_result(attempt.path, results.back()));
   }
-  outcome.summary = analysis::summarise(plan, outcome.results);
+  results = kept_results(plan, std::move(results));
+  DriveOutcome outcome;
+  outcome.summary = analysis::summarise(plan, results);
   LLEM_TRY(directory.write_summary(outcome.summary));
-  LLEM_TRY(directory.write_results_table(outcome.results));
+  LLEM_TRY(directory.write_results_table(results));
   return outcome;
 }
 

@@ -3,6 +3,10 @@
 // Owns: driving the trials of a plan, one after another, and keeping the run directory true at
 // every moment.
 
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,27 +22,35 @@
 
 namespace llem::study {
 
-struct DriveInputs {
-  const domain::Plan& plan;
-  const domain::ModelFacts& model;
-  const std::vector<std::string>& prompts;
+/// What a configuration is measured with. Non-owning.
+struct Means {
+  const domain::ModelFacts* model = nullptr;
+  const std::vector<std::string>* prompts = nullptr;
   bool dataset_substituted = false;
   sys::CommandLine worker;
+  meters::MeterSet* meters = nullptr;
+};
+
+struct DriveInputs {
+  const domain::Plan& plan;
+  std::span<const Means> means;  // one a configuration
   runners::Placement placement;
+  store::Shard shard;
+  bool retry_failed = false;  // trials that failed are run again
+  bool lock_devices = true;   // wait while another study measures on the same devices
   Interrupts interrupts;
+  std::function<bool()> skip_rest = [] { return false; };
   EventSink events;
 };
 
 struct DriveOutcome {
   domain::Summary summary;
-  std::vector<domain::TrialResult> results;
   bool interrupted = false;
 };
 
-/// Runs every trial. Failures of a trial are rows; an error is only what keeps results from being
-/// kept (a full disk).
-Expected<DriveOutcome> drive(const DriveInputs& inputs, meters::MeterSet& meters,
-                             store::RunDirectory& directory);
+/// Runs every trial that is not done, of its shard. Failures of a trial are rows; an error is only
+/// what keeps results from being kept (a full disk).
+Expected<DriveOutcome> drive(const DriveInputs& inputs, store::RunDirectory& directory);
 
 /// Recomputes results and summary of a run directory from its recordings.
 Expected<DriveOutcome> analyse_again(store::RunDirectory& directory);

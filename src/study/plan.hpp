@@ -1,24 +1,44 @@
 #pragma once
 
-// Owns: from a checked study to a plan, and what it will cost in time and memory.
+// Owns: from the points of a study to a plan, and what it will cost in time and memory.
 
 #include <cstdint>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "assets/assets.hpp"
+#include "base/error.hpp"
+#include "config/config.hpp"
 #include "domain/plan.hpp"
-#include "domain/study_config.hpp"
 #include "predict/transformer.hpp"
 
 namespace llem::study {
 
-/// Pure. `config` is resolved.
-domain::Plan make_plan(const domain::StudyConfig& config, const assets::ResolvedModel& model,
-                       const assets::PromptSet& dataset, std::string_view tool_version);
+/// The files a point is measured with, as found on this machine.
+struct PointAssets {
+  const assets::ResolvedModel* model = nullptr;
+  const assets::PromptSet* dataset = nullptr;
+};
+
+/// Pure. `assets` has one entry a point. Points with the same content become one configuration that
+/// carries every label; the trials stand in the order they run. Fails where the order asked for is
+/// impossible.
+Expected<domain::Plan> make_plan(std::string_view name, config::Space space,
+                                 std::span<const PointAssets> assets,
+                                 std::string_view tool_version);
+
+/// A plan for the same run directory after the study changed: trials of `before` whose
+/// configuration and cycle are still planned keep their numbers and come first; what is new gets
+/// numbers nobody had.
+domain::Plan replan(const domain::Plan& before, domain::Plan after);
+
+/// What differs between two plans in words, a line each; empty when the same trials follow.
+std::vector<std::string> differences(const domain::Plan& before, const domain::Plan& after);
 
 struct PointPrediction {
-  double shortest_s = 0;  // sum of the declared phases with the shortest warm-up
+  double shortest_s = 0;  // of one trial: the declared phases with the shortest warm-up
   double longest_s = 0;   // with the longest warm-up
   predict::MemoryFit memory;
 };

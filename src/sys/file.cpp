@@ -254,7 +254,7 @@ TempDir::~TempDir() {
   }
 }
 
-Expected<FileLock> FileLock::acquire(const Path& path, std::string_view identity) {
+Expected<FileLock> FileLock::acquire(const Path& path, std::string_view identity, Mode mode) {
   Fd fd(open_retrying(path, O_RDWR | O_CREAT, kFileMode));
   if (!fd && (errno == EACCES || errno == EROFS)) {
     // Another user's lock file: flock(2) needs no right to write.
@@ -265,7 +265,7 @@ Expected<FileLock> FileLock::acquire(const Path& path, std::string_view identity
   }
   int outcome = 0;
   do {
-    outcome = ::flock(fd.get(), LOCK_EX | LOCK_NB);
+    outcome = ::flock(fd.get(), (mode == Mode::exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB);
   } while (outcome != 0 && errno == EINTR);
   if (outcome != 0 && errno == EWOULDBLOCK) {
     const std::string holder = read_line(path).value_or("");
@@ -279,7 +279,7 @@ Expected<FileLock> FileLock::acquire(const Path& path, std::string_view identity
   }
   // The text only helps the next one who finds the lock taken: a failure to write it is no reason
   // not to hold it.
-  if (::ftruncate(fd.get(), 0) == 0) {
+  if (mode == Mode::exclusive && ::ftruncate(fd.get(), 0) == 0) {
     const std::string text = fmt::format("{}\n", identity);
     [[maybe_unused]] const ssize_t written = ::pwrite(fd.get(), text.data(), text.size(), 0);
   }

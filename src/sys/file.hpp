@@ -51,12 +51,16 @@ class TempDir {
   Path path_;
 };
 
-/// An exclusive advisory lock on a file, held until destruction. The holder's identity is written
-/// into the file.
+/// An advisory lock on a file, held until destruction or the holder's death. The identity of one who
+/// holds it alone is written into the file.
 class FileLock {
  public:
-  /// Fails with kind preflight and the present holder's identity when another process holds it.
-  static Expected<FileLock> acquire(const Path& path, std::string_view identity);
+  /// Whether others may hold it too.
+  enum class Mode { exclusive, shared };
+  /// Fails with kind preflight, code "locked" and the present holder's identity when it cannot be had
+  /// now.
+  static Expected<FileLock> acquire(const Path& path, std::string_view identity,
+                                    Mode mode = Mode::exclusive);
   FileLock(FileLock&&) noexcept = default;
   FileLock& operator=(FileLock&&) noexcept = default;
   ~FileLock() = default;

@@ -21,6 +21,18 @@
 #include "sys/system_error.hpp"
 
 namespace llem::sys {
+
+std::string shown_address(const std::string& url) {
+  std::string text = url.substr(0, url.find_first_of("?#"));
+  const std::size_t scheme = text.find("://");
+  const std::size_t host = scheme == std::string::npos ? 0 : scheme + 3;
+  const std::size_t at = text.substr(0, text.find('/', host)).rfind('@');
+  if (at != std::string::npos && at >= host) {
+    text.erase(host, at + 1 - host);
+  }
+  return text;
+}
+
 namespace {
 
 using CurlHandle = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
@@ -34,19 +46,6 @@ struct HeaderList {
 
   ~HeaderList() { curl_slist_free_all(items); }
 };
-
-/// The address as it may be shown: neither user nor password, query nor fragment, where tokens and
-/// signatures live.
-std::string shown(const std::string& url) {
-  std::string text = url.substr(0, url.find_first_of("?#"));
-  const std::size_t scheme = text.find("://");
-  const std::size_t host = scheme == std::string::npos ? 0 : scheme + 3;
-  const std::size_t at = text.substr(0, text.find('/', host)).rfind('@');
-  if (at != std::string::npos && at >= host) {
-    text.erase(host, at + 1 - host);
-  }
-  return text;
-}
 
 struct Transfer {
   CURL* curl = nullptr;
@@ -207,16 +206,16 @@ void set_options(CURL* curl, const std::string& url, Transfer& transfer, const H
 tl::unexpected<Error> transfer_failure(const std::string& url, CURLcode code,
                                        const Transfer& transfer, std::string_view detail) {
   if (transfer.error) {
-    return tl::unexpected(Error(*transfer.error).at(fmt::format("downloading {}", shown(url))));
+    return tl::unexpected(Error(*transfer.error).at(fmt::format("downloading {}", shown_address(url))));
   }
   const bool shows_address = detail.find("://") != std::string_view::npos;
   const std::string reason =
       detail.empty() || shows_address ? curl_easy_strerror(code) : std::string(detail);
-  const std::string message = fmt::format("cannot download {}: {}", shown(url), reason);
+  const std::string message = fmt::format("cannot download {}: {}", shown_address(url), reason);
   const std::string kept = "what has arrived is kept: try again to continue";
   switch (static_cast<int>(code)) {
     case CURLE_ABORTED_BY_CALLBACK:
-      return failure(ErrorKind::interrupted, fmt::format("download of {} cancelled", shown(url)),
+      return failure(ErrorKind::interrupted, fmt::format("download of {} cancelled", shown_address(url)),
                      kept);
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
@@ -253,7 +252,7 @@ tl::unexpected<Error> status_failure(const std::string& url, long status) {
     hint = "the server has a problem: try again later";
   }
   return failure(ErrorKind::io,
-                 fmt::format("cannot download {}: HTTP status {}", shown(url), status), hint,
+                 fmt::format("cannot download {}: HTTP status {}", shown_address(url), status), hint,
                  fmt::format("http_{}", status));
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// Owns: HTTP downloads.
+// Owns: HTTP downloads, and short messages.
 
 #include <cstdint>
 #include <functional>
@@ -27,5 +27,20 @@ struct DownloadOptions {
 /// without its query string.
 Expected<void> download(const std::string& url, const Path& path,
                         const DownloadOptions& options = {});
+
+struct PostOptions {
+  int attempts = 3;
+  Seconds pause{1};    // before the second attempt; doubled before each further one
+  Seconds timeout{10};  // of one attempt
+};
+
+/// Sends a JSON document and takes any 2xx for an answer. What a second attempt may mend (no
+/// connection, 408, 429, 5xx) is tried again.
+Expected<void> post_json(const std::string& url, const std::string& json,
+                         const PostOptions& options = {});
+
+/// The address as it may be shown: neither user nor password, query nor fragment, where tokens and
+/// signatures live.
+std::string shown_address(const std::string& url);
 
 }  // namespace llem::sys

@@ -14,6 +14,7 @@
 #include "stats/regression.hpp"
 #include "sys/clock.hpp"
 #include "sys/host.hpp"
+#include "sys/wait.hpp"
 #include "trial/recorder.hpp"
 #include "workload/bounds.hpp"
 
@@ -97,6 +98,7 @@ Recorder::Recorder(const TrialSpec& spec, Ports& ports) : spec_(spec), ports_(po
   recording_.trial = spec.trial;
   recording_.cycle = spec.cycle;
   recording_.attempt = spec.attempt;
+  recording_.role = spec.role;
   recording_.configuration = spec.configuration;
   recording_.notes = spec.notes;
   recording_.devices = ports.meters.devices;
@@ -142,8 +144,13 @@ Expected<void> Recorder::all_phases() {
   return rested || rested.error().kind == ErrorKind::interrupted ? Expected<void>() : rested;
 }
 
+MonotonicTime Recorder::phase_deadline(const std::optional<double>& limit_s) const {
+  return limit_s ? std::min(deadline_, sys::deadline_after(Seconds(*limit_s))) : deadline_;
+}
+
 Expected<void> Recorder::start_engine() {
   begin_phase(domain::PhaseName::load);
+  const MonotonicTime deadline = phase_deadline(spec_.timeouts.load_s);
   protocol::WorkerConfig config;
   config.trial = spec_.trial;
   config.config_hash = spec_.configuration.hash;
@@ -153,7 +160,8 @@ Expected<void> Recorder::start_engine() {
   config.max_request_tokens = workload::longest_request(config.workload);
   LLEM_ASSIGN(engine_,
               engines::WorkerEngine::start(runners::place(ports_.placement, spec_.worker),
-                                           std::move(config), spec_.directory, hooks(), deadline_));
+                                           std::move(config), spec_.directory, hooks(), deadline));
+  engine_->watch_silence(Seconds(spec_.timeouts.silence_s.value_or(0)));
   recording_.worker.worker = engine_->hello().worker;
   recording_.worker.engine = engine_->hello().engine;
   recording_.worker.engine_version = engine_->hello().engine_version;
@@ -169,7 +177,7 @@ Expected<void> Recorder::start_engine() {
   }
   worker_meter_ = meters::make_process_meter(engine_->process_group());
   sampler_->add(worker_meter_.get());
-  return engine_->load(deadline_);
+  return engine_->load(deadline);
 }
 
 Expected<void> Recorder::prepare() {
@@ -220,13 +228,14 @@ Expected<void> Recorder::warm_up() {
   const auto elapsed = [begin] { return Seconds(sys::MonotonicClock().now() - begin).count(); };
   const protocol::Schedule schedule =
       wire_schedule(schedules_.warmup, spec_.configuration, block());
+  const MonotonicTime deadline = phase_deadline(spec_.timeouts.warmup_s);
   bool first = true;
   do {
     protocol::Repeat once;
     once.max_passes = 1;
     once.max_s = longest - elapsed();
-    LLEM_ASSIGN(auto outcome, first ? engine_->serve("warmup", schedule, once, deadline_)
-                                    : engine_->serve_again("warmup", once, deadline_));
+    LLEM_ASSIGN(auto outcome, first ? engine_->serve("warmup", schedule, once, deadline)
+                                    : engine_->serve_again("warmup", once, deadline));
     first = false;
     note_warmup_pass(std::move(outcome.serve));
     if (engine_->interrupted()) {
@@ -284,7 +293,8 @@ Expected<void> Recorder::serve_window() {
   const protocol::Schedule schedule =
       wire_schedule(schedules_.window, spec_.configuration, block());
   begin_phase(domain::PhaseName::window, repeat.min_s);
-  auto outcome = engine_->serve("window", schedule, repeat, deadline_);
+  engine_->watch_silence(Seconds(0));  // nothing is said while it is measured
+  auto outcome = engine_->serve("window", schedule, repeat, phase_deadline(spec_.timeouts.window_s));
   if (!outcome) {
     return tl::unexpected(outcome.error());
   }
@@ -418,6 +428,8 @@ void Recorder::begin_phase(domain::PhaseName name, std::optional<double> expecte
   open_phase_ = domain::Phase{name, to_ns(sys::MonotonicClock().now()), 0};
   Event event = phase_event(EventKind::phase_started);
   event.expected_s = expected;
+  event.power_w = latest_power();
+  event.tokens_per_s = latest_rate();
   ports_.events(event);
 }
 
@@ -440,8 +452,34 @@ Event Recorder::phase_event(EventKind kind) const {
   return event;
 }
 
+std::optional<double> Recorder::latest_power() const {
+  std::optional<double> sum;
+  std::vector<std::string> counted;  // one power channel a device
+  const std::vector<domain::Channel>& channels = sampler_->channels();
+  for (std::size_t i = 0; i < recording_.traces.size() && i < channels.size(); ++i) {
+    const domain::Channel& channel = channels[i];
+    const bool power = channel.signal == domain::Signal::power_instant ||
+                       channel.signal == domain::Signal::power ||
+                       channel.signal == domain::Signal::power_average;
+    if (power && !recording_.traces[i].empty() &&
+        std::ranges::find(counted, channel.device) == counted.end()) {
+      counted.push_back(channel.device);
+      sum = sum.value_or(0) + recording_.traces[i].back().value;
+    }
+  }
+  return sum;
+}
+
+std::optional<double> Recorder::latest_rate() const {
+  if (recording_.warmup.blocks.empty()) {
+    return std::nullopt;
+  }
+  const domain::WarmupBlock& block = recording_.warmup.blocks.back();
+  return static_cast<double>(block.tokens) / seconds_between(block.t_begin_ns, block.t_end_ns);
+}
+
 std::uint64_t Recorder::block() const {
-  return static_cast<std::uint64_t>(spec_.cycle - 1);
+  return static_cast<std::uint64_t>(spec_.sample - 1);
 }
 
 domain::Recording record(const TrialSpec& spec, Ports& ports) {

@@ -39,7 +39,12 @@ class Recorder {
   void begin_phase(domain::PhaseName name, std::optional<double> expected = {});
   void close_phase();
   Event phase_event(EventKind kind) const;
+  /// Sum over the power channels drained so far, in W.
+  std::optional<double> latest_power() const;
+  /// Tokens per second of the last warm-up pass.
+  std::optional<double> latest_rate() const;
   std::uint64_t block() const;
+  MonotonicTime phase_deadline(const std::optional<double>& limit_s) const;
 
   const TrialSpec& spec_;
   Ports& ports_;

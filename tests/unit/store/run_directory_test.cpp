@@ -137,13 +137,18 @@ TEST_F(RunDirectoryTest, TrialDirectoriesSortByTrialAndAttempt) {
   fs::create_directories(run.path() / "trials" / "notes");
   std::ofstream(run.path() / "trials" / "notes" / "recording.json") << "{}";
 
-  const auto paths = run.recorded_trials();
-  ASSERT_TRUE(paths);
+  const auto attempts = run.attempts();
+  ASSERT_TRUE(attempts);
   std::vector<std::string> names;
-  for (const auto& path : *paths) {
-    names.push_back(path.filename().string());
+  for (const auto& attempt : *attempts) {
+    if (attempt.recorded) {
+      names.push_back(attempt.path.filename().string());
+    }
   }
   EXPECT_EQ(names, (std::vector{first, second, tenth}));
+  ASSERT_EQ(attempts->size(), 4U);
+  EXPECT_FALSE(attempts->back().recorded);
+  EXPECT_EQ(attempts->back().trial, 8);
   const auto again = run.make_trial_directory({7, 0, 2}, "9f31ab02c4d1e7aa", 2);
   ASSERT_FALSE(again);
   EXPECT_NE(again.error().message.find("000007-9f31ab02c4d1e7aa-c2-a2"), std::string::npos);

@@ -1,0 +1,275 @@
+#include "api/dry_run.hpp"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+
+#include <fmt/format.h>
+#include <llem/version.hpp>
+
+#include "api/shelf.hpp"
+#include "api/state.hpp"
+#include "base/field_io.hpp"
+#include "base/text.hpp"
+#include "engines/catalogue.hpp"
+#include "study/earlier.hpp"
+#include "study/forecast.hpp"
+#include "study/plan.hpp"
+#include "sys/host.hpp"
+
+namespace llem::api {
+
+namespace {
+
+constexpr std::size_t kRowsShown = 40;
+constexpr std::size_t kSkippedShown = 20;
+constexpr std::size_t kPositionsShown = 5;
+
+/// Stands in for files that are not on this machine yet.
+const assets::ResolvedModel kNoModel{};
+const assets::PromptSet kNoDataset{};
+
+struct DryRun {
+  domain::Plan plan;
+  std::vector<study::PointPrediction> predictions;  // one a configuration
+  study::TimeRange total;
+  double expected_s = 0;
+  std::set<std::string> notes;
+};
+
+Expected<std::vector<study::PointAssets>> assets_of(const config::Space& space, Shelf& shelf,
+                                                    std::set<std::string>& notes) {
+  std::vector<study::PointAssets> all;
+  for (const config::Point& point : space.points) {
+    const domain::StudyConfig& c = point.config;
+    LLEM_TRY(engines::find_worker(c.deploy.engine));
+    auto found = shelf.assets(c.model, c.workload, c.deploy, c.measure);
+    if (!found && found.error().code != "not_cached") {
+      return tl::unexpected(std::move(found).error());
+    }
+    if (!found) {
+      notes.insert("not on this machine yet, will be fetched first: " + found.error().message);
+    }
+    all.push_back(found ? *found : study::PointAssets{&kNoModel, &kNoDataset});
+  }
+  return all;
+}
+
+Expected<DryRun> prepare(const Study& study, const std::string& root, const RunOptions& options) {
+  const Study::State& state = study.state();
+  DryRun run;
+  Shelf shelf(assets::Fetch::no, options.events);
+  LLEM_ASSIGN(const std::vector<study::PointAssets> assets,
+              assets_of(state.space, shelf, run.notes));
+  LLEM_ASSIGN(run.plan, study::make_plan(state.name, state.space, assets, version()));
+  if (options.no_gaps) {
+    run.plan.study.gap = run.plan.study.cycle_gap =
+        domain::Gap{.seconds = 0, .temperature_within_c = {}, .max_s = {}};
+  }
+  std::map<std::string, const assets::ResolvedModel*> models;
+  for (const study::PointAssets& found : assets) {
+    models[found.model->sha256] = found.model;
+  }
+  const auto available =
+      static_cast<double>(sys::usable_memory_bytes(sys::read_host_facts(sys::system_root())));
+  for (const domain::Configuration& configuration : run.plan.configurations) {
+    run.predictions.push_back(study::predict_point(
+        configuration, models[configuration.model_sha256]->facts, available));
+  }
+  const auto earlier = study::earlier_durations(root);
+  study::Forecast forecast(run.plan);
+  for (const domain::Trial& trial : run.plan.trials) {
+    forecast.expect(trial.configuration);
+  }
+  std::size_t known = 0;
+  for (std::size_t i = 0; i < run.plan.configurations.size(); ++i) {
+    const auto found = earlier.find(run.plan.configurations[i].hash);
+    if (found == earlier.end()) {
+      continue;
+    }
+    ++known;
+    for (const double seconds : found->second) {
+      forecast.learn(static_cast<std::int64_t>(i), seconds);
+    }
+  }
+  if (known > 0) {
+    run.notes.insert(fmt::format("the time of {} of {} configurations is taken from earlier runs "
+                                 "in {}",
+                                 known, run.plan.configurations.size(), root));
+  }
+  run.total = forecast.remaining();
+  run.expected_s = forecast.expected();
+  return run;
+}
+
+std::string positions_of(const domain::Plan& plan, std::int64_t configuration) {
+  std::vector<std::string> positions;
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < plan.trials.size(); ++i) {
+    if (plan.trials[i].configuration == configuration &&
+        plan.trials[i].role == domain::TrialRole::measured && ++count <= kPositionsShown) {
+      positions.push_back(std::to_string(i + 1));
+    }
+  }
+  if (count > kPositionsShown) {
+    positions.emplace_back("...");
+  }
+  return base::join(positions, " ");
+}
+
+std::string memory_word(const predict::MemoryFit& memory) {
+  if (memory.total_bytes <= 0) {
+    return "unknown";
+  }
+  return fmt::format("{} {}", base::format_bytes(memory.total_bytes),
+                     memory.fits ? "fits" : "DOES NOT FIT");
+}
+
+std::string one_configuration(const domain::Configuration& c, const predict::MemoryFit& memory) {
+  std::string text =
+      fmt::format("configuration {} · {} · {} batching, batch {} · {} requests a pass · {}\n",
+                  c.model.name, words(c.deploy.engine)[static_cast<std::size_t>(c.deploy.engine)],
+                  words(c.deploy.batching)[static_cast<std::size_t>(c.deploy.batching)],
+                  c.deploy.batch_size, c.workload.requests, c.workload.dataset.name);
+  if (memory.total_bytes > 0) {
+    text += fmt::format("memory        {} of {} ({} weights, {} KV cache): {}\n",
+                        base::format_bytes(memory.total_bytes),
+                        base::format_bytes(memory.available_bytes),
+                        base::format_bytes(memory.weights_bytes),
+                        base::format_bytes(memory.kv_cache_bytes),
+                        memory.fits ? "fits" : "does not fit");
+  }
+  return text;
+}
+
+std::string table(const DryRun& run) {
+  std::size_t width = std::string("configuration").size();
+  const std::size_t shown = std::min(run.plan.configurations.size(), kRowsShown);
+  for (std::size_t i = 0; i < shown; ++i) {
+    width = std::max(width, run.plan.configurations[i].label.size());
+  }
+  width = std::min<std::size_t>(width, 60);
+  std::string text = fmt::format("\n{:>4}  {:<{}}  {:<8}  {:<22}  {}\n", "#", "configuration", width,
+                                 "hash", "memory", "positions");
+  for (std::size_t i = 0; i < shown; ++i) {
+    const domain::Configuration& c = run.plan.configurations[i];
+    text += fmt::format("{:>4}  {:<{}}  {:<8}  {:<22}  {}\n", i + 1, c.label.substr(0, width), width,
+                        c.hash.substr(0, 8), memory_word(run.predictions[i].memory),
+                        positions_of(run.plan, static_cast<std::int64_t>(i)));
+    for (const std::string& other : c.same_as) {
+      text += fmt::format("      = {}\n", other);
+    }
+  }
+  if (run.plan.configurations.size() > shown) {
+    text += fmt::format("      and {} more; --json lists all\n",
+                        run.plan.configurations.size() - shown);
+  }
+  return text + "\n";
+}
+
+std::string skipped(const domain::Plan& plan) {
+  if (plan.skipped.empty()) {
+    return {};
+  }
+  std::string text = fmt::format("skipped       {} points\n", plan.skipped.size());
+  for (std::size_t i = 0; i < std::min(plan.skipped.size(), kSkippedShown); ++i) {
+    text += fmt::format("      {}: {}\n", plan.skipped[i].label, plan.skipped[i].reason);
+  }
+  if (plan.skipped.size() > kSkippedShown) {
+    text += fmt::format("      and {} more; --json lists all\n",
+                        plan.skipped.size() - kSkippedShown);
+  }
+  return text;
+}
+
+std::string order_text(const domain::Plan& plan) {
+  const domain::Study& study = plan.study;
+  const bool drawn = study.order == domain::TrialOrder::blocks ||
+                     study.order == domain::TrialOrder::shuffled ||
+                     study.order == domain::TrialOrder::latin_square;
+  return fmt::format("order         {}{}{}\n",
+                     words(study.order)[static_cast<std::size_t>(study.order)],
+                     drawn ? fmt::format(", seed {}", *study.seed) : "",
+                     study.sentinel
+                         ? fmt::format(", the first configuration again every {} trials",
+                                       study.sentinel->every)
+                         : "");
+}
+
+std::string text_of(const DryRun& run, const std::string& root) {
+  const domain::Plan& plan = run.plan;
+  const bool single = plan.configurations.size() == 1;
+  std::string text = fmt::format("plan          {} ({} configuration{}, {} cycles, {} trials)\n",
+                                 plan.study_name, plan.configurations.size(), single ? "" : "s",
+                                 plan.study.cycles, plan.trials.size());
+  if (single) {
+    text += one_configuration(plan.configurations.front(), run.predictions.front().memory);
+  } else {
+    for (const domain::Factor& factor : plan.factors) {
+      text += fmt::format("factor        {}: {}\n", factor.name, base::join(factor.levels, ", "));
+    }
+    text += order_text(plan) + table(run);
+  }
+  text += skipped(plan);
+  if (!plan.skipped.empty() && plan.skipped.size() > plan.configurations.size()) {
+    text += "warning       more than half of the points are skipped\n";
+  }
+  text += fmt::format("time          about {} ({} to {}), loading and last passes not counted where "
+                      "no earlier run tells\n",
+                      base::format_duration(run.expected_s),
+                      base::format_duration(run.total.low_s),
+                      base::format_duration(run.total.high_s));
+  std::set<std::string> assumptions;
+  for (const study::PointPrediction& prediction : run.predictions) {
+    assumptions.insert(prediction.memory.assumptions.begin(), prediction.memory.assumptions.end());
+  }
+  for (const std::string& assumption : assumptions) {
+    text += fmt::format("assumed       {}\n", assumption);
+  }
+  for (const std::string& note : run.notes) {
+    text += fmt::format("note          {}\n", note);
+  }
+  return text + fmt::format("would write   {}/{}-<time>-{}/\n", root,
+                            base::file_name_from(plan.study_name),
+                            domain::plan_hash(plan).substr(0, 8));
+}
+
+base::Json json_of(const DryRun& run, const std::string& root) {
+  base::Json predictions = base::Json::array();
+  for (const study::PointPrediction& p : run.predictions) {
+    predictions.push_back(base::Json::object({{"shortest_s", p.shortest_s},
+                                              {"longest_s", p.longest_s},
+                                              {"memory_fits", p.memory.fits},
+                                              {"memory_total_bytes", p.memory.total_bytes},
+                                              {"memory_weights_bytes", p.memory.weights_bytes},
+                                              {"memory_kv_cache_bytes", p.memory.kv_cache_bytes},
+                                              {"memory_available_bytes", p.memory.available_bytes}}));
+  }
+  base::Json notes = base::Json::array();
+  for (const std::string& note : run.notes) {
+    notes.push_back(note);
+  }
+  return base::Json::object({{"schema", "dry_run"},
+                             {"schema_version", "1.0.0"},
+                             {"plan", base::write_struct(run.plan)},
+                             {"predictions", std::move(predictions)},
+                             {"predicted_s", run.expected_s},
+                             {"predicted_shortest_s", run.total.low_s},
+                             {"predicted_longest_s", run.total.high_s},
+                             {"results_dir", root},
+                             {"notes", std::move(notes)}});
+}
+
+}  // namespace
+
+Expected<PlanOutcome> describe_study(const Study& study, const std::string& root,
+                                     const RunOptions& options) {
+  LLEM_ASSIGN(const DryRun run, prepare(study, root, options));
+  PlanOutcome out;
+  out.text = text_of(run, root);
+  out.json = base::write_json(json_of(run, root), base::JsonStyle::indented);
+  return out;
+}
+
+}  // namespace llem::api

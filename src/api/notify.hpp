@@ -1,0 +1,17 @@
+#pragma once
+
+// Owns: telling somebody that a study has ended. Private to this module.
+
+#include <string>
+
+#include <llem/events.hpp>
+
+#include "domain/study_config.hpp"
+
+namespace llem::api {
+
+/// Posts the summary; tries again a few times. Whatever becomes of it, the study is not affected: a
+/// failure is a warning.
+void notify(const domain::Notify& notify, const std::string& summary_json, const EventSink& events);
+
+}  // namespace llem::api

@@ -1,0 +1,108 @@
+#include "study/rest.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "sys/clock.hpp"
+#include "sys/wait.hpp"
+
+namespace llem::study {
+
+namespace {
+
+constexpr Seconds kLook{0.2};
+constexpr Seconds kTemperaturePeriod{1};
+
+MonotonicTime now() {
+  return sys::MonotonicClock().now();
+}
+
+MonotonicTime after(MonotonicTime from, Seconds length) {
+  return from + std::chrono::duration_cast<MonotonicTime::duration>(length);
+}
+
+void announce(const RestInputs& inputs, std::string text, double seconds) {
+  Event event;
+  event.kind = EventKind::rest_started;
+  event.text = std::move(text);
+  event.expected_s = seconds;
+  inputs.events(event);
+}
+
+/// Until `until`, an interrupt, a wish to skip, or `enough`, which is asked once a second.
+Expected<StopRequest> wait(const RestInputs& inputs, MonotonicTime until,
+                           const std::function<bool()>& enough) {
+  MonotonicTime look = now();
+  while (now() < until && !inputs.skip()) {
+    if (now() >= look) {
+      if (enough()) {
+        break;
+      }
+      look = after(now(), kTemperaturePeriod);
+    }
+    std::array<sys::Waitable, 1> waits{sys::Waitable{.fd = inputs.interrupts.fd}};
+    LLEM_ASSIGN(const bool woken, sys::wait_any(waits, std::min(until, after(now(), kLook))));
+    if (woken) {
+      if (const StopRequest request = inputs.interrupts.read(); request != StopRequest::none) {
+        return request;
+      }
+    }
+  }
+  return StopRequest::none;
+}
+
+}  // namespace
+
+std::optional<double> hottest(meters::MeterSet& meters) {
+  std::optional<double> highest;
+  for (const auto& meter : meters.meters) {
+    const auto channels = meter->channels();
+    const bool thermal = std::ranges::any_of(channels, [](const domain::Channel& channel) {
+      return channel.signal == domain::Signal::temperature;
+    });
+    if (!thermal) {
+      continue;
+    }
+    domain::SampleBlock block;
+    meter->read(0, block);
+    for (std::size_t i = 0; i < block.size; ++i) {
+      const domain::Sample& sample = block.samples[i];
+      if (channels[sample.channel].signal == domain::Signal::temperature) {
+        highest = std::max(highest.value_or(sample.value), sample.value);
+      }
+    }
+  }
+  return highest;
+}
+
+Expected<StopRequest> rest_between(const RestInputs& inputs, meters::MeterSet& meters) {
+  const domain::Gap& gap = inputs.gap;
+  if (gap.seconds) {
+    if (*gap.seconds <= 0) {
+      return StopRequest::none;
+    }
+    announce(inputs, "", *gap.seconds);
+    return wait(inputs, after(now(), Seconds(*gap.seconds)), [] { return false; });
+  }
+  if (!gap.temperature_within_c) {
+    return StopRequest::none;
+  }
+  if (!inputs.start_celsius) {
+    Event event;
+    event.kind = EventKind::warning;
+    event.text = "no sensor tells a temperature, so there is no rest between trials";
+    inputs.events(event);
+    return StopRequest::none;
+  }
+  const double goal = *inputs.start_celsius + *gap.temperature_within_c;
+  const auto cool = [&meters, goal] { return hottest(meters).value_or(goal) <= goal; };
+  if (cool()) {
+    return StopRequest::none;
+  }
+  announce(inputs, fmt::format("until {:.0f} degrees Celsius", goal), *gap.max_s);
+  return wait(inputs, after(now(), Seconds(*gap.max_s)), cool);
+}
+
+}  // namespace llem::study

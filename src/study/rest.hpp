@@ -1,0 +1,32 @@
+#pragma once
+
+// Owns: the rest between two trials.
+
+#include <functional>
+#include <optional>
+#include <span>
+
+#include <llem/events.hpp>
+#include <llem/interrupt.hpp>
+
+#include "base/error.hpp"
+#include "domain/study_config.hpp"
+#include "meters/meter.hpp"
+
+namespace llem::study {
+
+/// The highest temperature of the devices in use, in degrees Celsius; absent when no sensor tells.
+std::optional<double> hottest(meters::MeterSet& meters);
+
+struct RestInputs {
+  const domain::Gap& gap;
+  std::optional<double> start_celsius;  // hottest() when the study began
+  Interrupts interrupts;
+  std::function<bool()> skip;  // asked about five times a second
+  EventSink events;
+};
+
+/// Waits as `gap` says; a temperature that cannot be read is waited for no time, with a warning.
+Expected<StopRequest> rest_between(const RestInputs& inputs, meters::MeterSet& meters);
+
+}  // namespace llem::study
