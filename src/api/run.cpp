@@ -157,11 +157,6 @@ Expected<RunOutcome> drive(const domain::Plan& plan, api::Shelf& shelf, store::R
     }
     options.events(e);
   };
-  Event event;
-  event.kind = EventKind::study_started;
-  event.text = directory.path().string();
-  event.trials = static_cast<std::int64_t>(plan.trials.size());
-  sink(event);
   const study::DriveInputs inputs{.plan = plan,
                                   .means = means,
                                   .placement = runners::LocalPlacement{},
@@ -172,7 +167,9 @@ Expected<RunOutcome> drive(const domain::Plan& plan, api::Shelf& shelf, store::R
                                   .skip_rest = options.skip_rest,
                                   .events = sink};
   LLEM_ASSIGN(const study::DriveOutcome driven, study::drive(inputs, directory));
+  Event event;
   event.kind = EventKind::study_finished;
+  event.text = directory.path().string();
   event.state = driven.interrupted         ? "interrupted"
                 : driven.summary.stopped ? "stopped"
                                            : "finished";

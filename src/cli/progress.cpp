@@ -73,7 +73,9 @@ void Progress::operator()(const Event& event) {
       fetching(event);
       break;
     case EventKind::study_started:
-      line(fmt::format("{} trials, results in {}", event.trials, event.text));
+      line(event.done > 0 ? fmt::format("{} trials, {:.0f} of them done, results in {}",
+                                        event.trials, event.done, event.text)
+                          : fmt::format("{} trials, results in {}", event.trials, event.text));
       break;
     case EventKind::trial_started:
       label_ = event.text;

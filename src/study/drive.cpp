@@ -87,6 +87,7 @@ class Driver {
     LLEM_ASSIGN(const auto attempts, directory_.attempts());
     progress_ = progress_of(inputs_.plan, store::fold_manifest(lines), attempts);
     note_start();
+    announce_study();
     const auto driven = all();
     // What was measured is summed up even when the disk refused the next trial.
     auto gathered = gather(inputs_.plan, directory_, std::move(results_), inputs_.events);
@@ -126,6 +127,18 @@ class Driver {
     if (!inputs_.means.empty()) {
       start_celsius_ = hottest(*inputs_.means.front().meters);
     }
+  }
+
+  void announce_study() {
+    Event event;
+    event.kind = EventKind::study_started;
+    event.text = directory_.path().string();
+    event.trials = static_cast<std::int64_t>(inputs_.plan.trials.size());
+    event.done = static_cast<double>(std::ranges::count_if(
+        progress_, [](const TrialProgress& p) { return p.standing == Standing::done; }));
+    event.remaining_low_s = forecast_.remaining().low_s;
+    event.remaining_high_s = forecast_.remaining().high_s;
+    inputs_.events(event);
   }
 
   Expected<void> all() {

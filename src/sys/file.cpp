@@ -129,8 +129,9 @@ std::optional<std::string> read_line(const Path& path) {
 }
 
 Expected<void> write_file_atomic(const Path& path, std::string_view content) {
+  // Several processes may write the same file at once: one of them wins whole.
   Path temporary = path;
-  temporary += ".tmp";
+  temporary += fmt::format(".{}.tmp", ::getpid());
   if (const int error = write_whole(temporary, content, Durable::yes); error != 0) {
     ::unlink(temporary.c_str());
     return io_failure("write", path, error);

@@ -19,7 +19,7 @@ using Path = std::filesystem::path;
 Expected<std::string> read_file(const Path& path);
 /// Small virtual files (sysfs, procfs): trimmed text, or nothing when it cannot be read.
 std::optional<std::string> read_line(const Path& path);
-/// Writes `<path>.tmp`, fsyncs, renames, fsyncs the directory: readers see the old or the new file,
+/// Writes `<path>.<pid>.tmp`, fsyncs, renames, fsyncs the directory: readers see the old or the new file,
 /// never a torn one.
 Expected<void> write_file_atomic(const Path& path, std::string_view content);
 /// Writes without waiting for the disk: for what is of no use once this program has ended.

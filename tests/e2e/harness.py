@@ -175,7 +175,7 @@ class Case(unittest.TestCase):
         self.env = {name: value for name, value in os.environ.items() if not _OURS.match(name)}
         self.env.update({
             "HOME": self.make("home"), "XDG_CACHE_HOME": self.make("cache"), "XDG_CONFIG_HOME": self.make("config"),
-            "HF_HUB_OFFLINE": "1", "LLEM_WORKER_DIR": required("LLEM_WORKER_DIR"), MARK: self.mark,
+            "HF_HUB_OFFLINE": "1", "LLEM_LOCK_DIR": self.make("locks"), "LLEM_WORKER_DIR": required("LLEM_WORKER_DIR"), MARK: self.mark,
             "LLEM_NVML_LIBRARY": os.path.join(self.folder, "no-driver.so"), "LLEM_SYSFS_ROOT": self.system})
 
     def sweep(self):

@@ -3,7 +3,9 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <unistd.h>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace llem::store {
@@ -159,7 +161,7 @@ TEST_F(Parquet, AMissingFileSaysSo) {
 
 TEST_F(Parquet, LeavesNoTemporaryFile) {
   ASSERT_TRUE(write_parquet(path_, every_type()));
-  EXPECT_FALSE(std::filesystem::exists(path_.string() + ".tmp"));
+  EXPECT_FALSE(std::filesystem::exists(fmt::format("{}.{}.tmp", path_.string(), ::getpid())));
 }
 
 }  // namespace
