@@ -214,6 +214,16 @@ std::vector<Fd> open_live(const std::vector<ProcessEntry>& entries) {
   return out;
 }
 
+std::vector<pid_t> live_among(const std::vector<ProcessEntry>& entries) {
+  std::vector<pid_t> pids;
+  for (const ProcessEntry& entry : entries) {
+    if (!open_live({entry}).empty()) {
+      pids.push_back(entry.pid);
+    }
+  }
+  return pids;
+}
+
 }  // namespace
 
 std::string describe(ExitStatus status) {
@@ -397,13 +407,10 @@ void Process::signal_group(int signal) {
   }
 }
 
-std::vector<pid_t> Process::stop(Seconds grace) {
+Stopped Process::stop(Seconds grace, Seconds kill_limit) {
   // What the leader leaves behind in its group gets a short part of the grace only: it has lost its
   // master.
   constexpr Seconds kOrphanGrace{0.5};
-  // Longer than a process needs to give back its memory; one stuck in a driver cannot be waited
-  // for.
-  constexpr Seconds kKillLimit{5};
   if (pid_ < 0 || stopped_) {
     return {};
   }
@@ -427,8 +434,8 @@ std::vector<pid_t> Process::stop(Seconds grace) {
     std::erase_if(members, [&](const ProcessEntry& entry) { return entry.group != pid_; });
     wait_for_all(open_live(members), std::min(end, deadline_after(kOrphanGrace)));
   }
-  std::vector<pid_t> hunted;
-  const MonotonicTime limit = deadline_after(kKillLimit);
+  Stopped stopped;
+  const MonotonicTime limit = deadline_after(kill_limit);
   while (true) {
     signal_group(SIGKILL);
     const auto members = look();
@@ -437,9 +444,10 @@ std::vector<pid_t> Process::stop(Seconds grace) {
       send_by_pidfd(target, SIGKILL);
     }
     for (const ProcessEntry& entry : members) {
+      const auto& hunted = stopped.hunted;
       const bool again = std::find(hunted.begin(), hunted.end(), entry.pid) != hunted.end();
       if (entry.group != pid_ && !entry.ended() && !again) {
-        hunted.push_back(entry.pid);
+        stopped.hunted.push_back(entry.pid);
       }
     }
     wait_for_all(targets, limit);
@@ -448,14 +456,20 @@ std::vector<pid_t> Process::stop(Seconds grace) {
     }
     std::array<Waitable, 1> waiting{Waitable{.fd = pidfd_.get()}};
     const auto ended = wait_any(waiting, limit);
-    if ((targets.empty() && ended && *ended) || Clock::now() >= limit) {
+    if (targets.empty() && ended && *ended) {
+      break;
+    }
+    if (Clock::now() >= limit) {
+      stopped.survivors = live_among(members);
       break;
     }
   }
-  poll();
+  if (!poll()) {
+    stopped.survivors.push_back(pid_);
+  }
   stopped_ = true;
   reap(pidfd_);
-  return hunted;
+  return stopped;
 }
 
 void become_subreaper() {
