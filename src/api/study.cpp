@@ -93,7 +93,7 @@ Expected<Study> Study::load(const StudySource& source) {
   if (!resolved) {
     return tl::unexpected(config::with_origins(resolved.error(), loaded.origins));
   }
-  if (const auto possible = engines::check_deployment(resolved->deploy); !possible) {
+  if (const auto possible = engines::check_deployment(loaded.config.deploy); !possible) {
     return tl::unexpected(config::with_origins(possible.error(), loaded.origins));
   }
   auto state = std::make_shared<State>();
