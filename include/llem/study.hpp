@@ -78,8 +78,9 @@ struct RunOutcome {
   std::int64_t trials_failed = 0;  // failed, invalid, or flagged under measure.strict
   std::int64_t trials_done = 0;
   std::vector<ConfigurationSummary> configurations;
-  std::string text;  // the result as a terminal shows it
-  std::string json;  // summary.json
+  std::vector<std::string> unread;  // recordings that could not be analysed again, and why
+  std::string text;                 // the result as a terminal shows it
+  std::string json;                 // summary.json
 };
 
 struct RunOptions {
@@ -99,7 +100,8 @@ struct PlanOutcome {
 LLEM_API Expected<PlanOutcome> plan(const Study& study, const RunOptions& options);
 /// Measures. A failed trial is no error: it is counted in the outcome and has its row.
 LLEM_API Expected<RunOutcome> run(const Study& study, const RunOptions& options);
-/// Recomputes every result of a run directory from its recordings.
+/// Recomputes every result of a run directory from its recordings. One that cannot be read keeps
+/// the result it had and is named in the outcome.
 LLEM_API Expected<RunOutcome> analyse(const std::string& directory, int text_width = 100);
 
 }  // namespace llem

@@ -91,10 +91,13 @@ std::optional<Metric> metric(const std::optional<domain::Aggregate>& aggregate) 
 }
 
 RunOutcome outcome_of(const study::DriveOutcome& driven, const store::RunDirectory& directory,
-                      bool strict, int width) {
+                      const domain::Plan& plan, int width) {
   RunOutcome out;
   out.directory = directory.path().string();
   out.interrupted = driven.interrupted;
+  out.unread = driven.unread;
+  const bool strict = std::any_of(plan.configurations.begin(), plan.configurations.end(),
+                                  [](const auto& c) { return c.measure.strict; });
   for (const domain::TrialRow& trial : driven.summary.trials) {
     const bool failed = trial.state == "invalid" || (strict && trial.state != "valid");
     (failed ? out.trials_failed : out.trials_done) += 1;
@@ -215,14 +218,15 @@ Expected<RunOutcome> run(const Study& study, const RunOptions& options) {
   event.kind = EventKind::study_finished;
   event.state = driven.interrupted ? "interrupted" : "finished";
   sink(event);
-  return outcome_of(driven, directory, config.measure.strict, options.text_width);
+  return outcome_of(driven, directory, plan, options.text_width);
 }
 
 Expected<RunOutcome> analyse(const std::string& path, int text_width) {
   LLEM_ASSIGN(store::RunDirectory directory,
               store::RunDirectory::open(path, store::RunDirectory::Lock::yes));
   LLEM_ASSIGN(const study::DriveOutcome driven, study::analyse_again(directory));
-  return outcome_of(driven, directory, false, text_width);
+  LLEM_ASSIGN(const domain::Plan plan, directory.read_plan());
+  return outcome_of(driven, directory, plan, text_width);
 }
 
 Expected<PlanOutcome> plan(const Study& study, const RunOptions& options) {

@@ -1,5 +1,8 @@
 #include "study/drive.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include <fmt/format.h>
 
 #include "analysis/analyse.hpp"
@@ -7,6 +10,7 @@
 #include "predict/transformer.hpp"
 #include "study/plan.hpp"
 #include "sys/host.hpp"
+#include "sys/wait.hpp"
 #include "trial/record.hpp"
 
 namespace llem::study {
@@ -15,24 +19,65 @@ namespace {
 
 constexpr std::int64_t kFirstAttempt = 1;
 
-/// A trial that was not started because its memory cannot suffice: a recording like any other,
-/// without traces.
-domain::Recording refused(const trial::TrialSpec& spec, const predict::MemoryFit& fit) {
+/// A failed trial of which nothing but its failure is kept: a recording like any other, without
+/// traces.
+domain::Recording failed(const domain::Recording& trial, std::string code, std::string message) {
   domain::Recording recording;
-  recording.trial = spec.trial;
-  recording.cycle = spec.cycle;
-  recording.attempt = spec.attempt;
-  recording.configuration = spec.configuration;
+  recording.tool_version = trial.tool_version;
+  recording.trial = trial.trial;
+  recording.cycle = trial.cycle;
+  recording.attempt = trial.attempt;
+  recording.configuration = trial.configuration;
   recording.outcome.state = domain::OutcomeState::failed;
-  recording.outcome.code = "out_of_memory";
-  recording.outcome.phase = "load";
-  recording.outcome.message = fmt::format(
+  recording.outcome.code = std::move(code);
+  recording.outcome.message = std::move(message);
+  return recording;
+}
+
+/// A trial that was not started because its memory cannot suffice.
+domain::Recording refused(const trial::TrialSpec& spec, const predict::MemoryFit& fit) {
+  domain::Recording trial;
+  trial.trial = spec.trial;
+  trial.cycle = spec.cycle;
+  trial.attempt = spec.attempt;
+  trial.configuration = spec.configuration;
+  std::string message = fmt::format(
       "not started: weights {:.0f} MiB, KV cache {:.0f} MiB, activations {:.0f} MiB and overhead "
       "{:.0f} MiB exceed the {:.0f} MiB there are (lower deploy.batch_size or "
       "deploy.context_length)",
       fit.weights_bytes / 1048576, fit.kv_cache_bytes / 1048576, fit.activation_bytes / 1048576,
       fit.overhead_bytes / 1048576, fit.available_bytes / 1048576);
+  domain::Recording recording = failed(trial, "out_of_memory", std::move(message));
+  recording.outcome.phase = "load";
   return recording;
+}
+
+bool is_defect(const Expected<void>& outcome) {
+  return !outcome && outcome.error().kind == ErrorKind::internal;
+}
+
+/// Writes what was recorded; where that has no written form the trial failed, and the study goes
+/// on.
+Expected<void> keep_recording(const sys::Path& place, domain::Recording& recording) {
+  auto written = store::write_recording(place, recording);
+  if (is_defect(written)) {
+    recording = failed(recording, "internal", written.error().message);
+    written = store::write_recording(place, recording);
+  }
+  return written;
+}
+
+/// Analyses and writes; a result that has no written form is that of a failed trial.
+Expected<domain::TrialResult> keep_result(const sys::Path& place,
+                                          const domain::Recording& recording) {
+  domain::TrialResult result = analysis::analyse(recording);
+  auto written = store::write_result(place, result);
+  if (is_defect(written)) {
+    result = analysis::analyse(failed(recording, "internal", written.error().message));
+    written = store::write_result(place, result);
+  }
+  LLEM_TRY(written);
+  return result;
 }
 
 std::string_view state_word(domain::ValidityState state) {
@@ -80,6 +125,7 @@ class Driver {
     }
     const auto kept = keep();
     LLEM_TRY(driven ? kept : driven);
+    LLEM_TRY(look_for_interrupt());
     return std::move(outcome_);
   }
 
@@ -87,6 +133,7 @@ class Driver {
   Expected<void> all() {
     for (const domain::Trial& planned : inputs_.plan.trials) {
       LLEM_TRY(one(planned));
+      LLEM_TRY(look_for_interrupt());
       if (outcome_.interrupted) {
         break;
       }
@@ -94,10 +141,21 @@ class Driver {
     return {};
   }
 
+  /// One that came while nothing was waited for: results were being written.
+  Expected<void> look_for_interrupt() {
+    std::array<sys::Waitable, 1> waiting{sys::Waitable{.fd = inputs_.interrupts.fd}};
+    LLEM_ASSIGN(const bool came, sys::wait_any(waiting, MonotonicTime()));
+    if (came) {
+      watched_interrupts().read();
+    }
+    return {};
+  }
+
   Expected<void> keep() {
     outcome_.summary = analysis::summarise(inputs_.plan, outcome_.results);
-    LLEM_TRY(directory_.write_summary(outcome_.summary));
-    return directory_.write_results_table(outcome_.results);
+    const auto summary = directory_.write_summary(outcome_.summary);
+    LLEM_TRY(directory_.write_results_table(outcome_.results));
+    return summary;
   }
 
   Expected<void> one(const domain::Trial& planned) {
@@ -119,13 +177,12 @@ class Driver {
     announce(EventKind::trial_started, planned, configuration.label, {});
     domain::Recording recording = record(spec);
     recording.tool_version = inputs_.plan.tool_version;
-    LLEM_TRY(store::write_recording(place, recording));
+    LLEM_TRY(keep_recording(place, recording));
     if (recording.outcome.state == domain::OutcomeState::completed) {
       engines::remove_exchanged_files(place);
     }
     LLEM_TRY(directory_.append_manifest(planned.index, kFirstAttempt, store::TrialState::recorded));
-    domain::TrialResult result = analysis::analyse(recording);
-    LLEM_TRY(store::write_result(place, result));
+    LLEM_ASSIGN(domain::TrialResult result, keep_result(place, recording));
     LLEM_TRY(directory_.append_manifest(planned.index, kFirstAttempt,
                                         manifest_state(recording, result), recording.outcome.code));
     announce(EventKind::trial_finished, planned, result_line(result, recording),
@@ -197,9 +254,19 @@ Expected<DriveOutcome> analyse_again(store::RunDirectory& directory) {
   }
   DriveOutcome outcome;
   for (const sys::Path& place : trials) {
-    LLEM_ASSIGN(const domain::Recording recording, store::read_recording(place));
-    outcome.results.push_back(analysis::analyse(recording));
-    LLEM_TRY(store::write_result(place, outcome.results.back()));
+    const auto recording = store::read_recording(place);
+    if (!recording) {
+      outcome.unread.push_back(recording.error().message);
+      // What an earlier analysis said of it stands: nothing better can be had.
+      if (auto before = store::read_result(place)) {
+        outcome.results.push_back(*std::move(before));
+      }
+      continue;
+    }
+    LLEM_ASSIGN(outcome.results.emplace_back(), keep_result(place, *recording));
+  }
+  if (outcome.results.empty()) {
+    return failure(ErrorKind::io, outcome.unread.front(), "no recording here can be read");
   }
   outcome.summary = analysis::summarise(plan, outcome.results);
   LLEM_TRY(directory.write_summary(outcome.summary));

@@ -33,6 +33,7 @@ struct DriveOutcome {
   domain::Summary summary;
   std::vector<domain::TrialResult> results;
   bool interrupted = false;
+  std::vector<std::string> unread;  // recordings that could not be analysed again, and why
 };
 
 /// Runs every trial. Failures of a trial are rows; an error is only what keeps results from being
@@ -40,7 +41,8 @@ struct DriveOutcome {
 Expected<DriveOutcome> drive(const DriveInputs& inputs, meters::MeterSet& meters,
                              store::RunDirectory& directory);
 
-/// Recomputes results and summary of a run directory from its recordings.
+/// Recomputes results and summary of a run directory from its recordings. A torn recording keeps
+/// the result it had, if any, and is named in `unread`.
 Expected<DriveOutcome> analyse_again(store::RunDirectory& directory);
 
 }  // namespace llem::study
