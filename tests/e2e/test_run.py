@@ -408,10 +408,12 @@ class Doctor(Case):
     def test_says_what_is_missing_and_what_it_costs(self):
         checks = json.loads(self.run_llem("doctor", "--json").stdout)["checks"]
         by_subject = {check["subject"]: check for check in checks}
-        for subject in ("meter nvml", "meter rapl"):
+        for subject, cost in (("meter nvml", "never estimated"), ("meter rapl", "±50 %")):
             self.assertEqual(by_subject[subject]["state"], "missing")
-            self.assertIn("±50 %", by_subject[subject]["accuracy"])
+            self.assertIn(cost, by_subject[subject]["accuracy"])
             self.assertTrue(by_subject[subject]["fix"])
+        self.assertIn("no sensor measures the CPU", by_subject["meter estimate"]["detail"])
+        self.assertNotIn("meter gpu energy", by_subject)
         self.assertEqual(by_subject["meter host"]["state"], "ok")
         for check in checks:
             self.assertIn(check["state"], ("ok", "degraded", "missing"))
