@@ -379,7 +379,7 @@ std::optional<ExitStatus> Process::poll() {
   } while (outcome != 0 && errno == EINTR);
   if (outcome != 0) {
     status_ = ExitStatus{false, -1};
-  } else if (info.si_pid == pid_) {
+  } else if (info.si_pid == pid_ && info.si_code != CLD_TRAPPED) {  // a debugger's stop is no end
     status_ = ExitStatus{info.si_code != CLD_EXITED, info.si_status};
   }
   return status_;

@@ -123,7 +123,7 @@ TEST_F(RecordingIo, ANumberThatIsNoneIsAnErrorThatNamesItsField) {
 
   domain::TrialResult result;
   result.identity.attempt = 1;
-  result.overhead.emplace().cpu_s = std::numeric_limits<double>::infinity();
+  result.overhead.cpu_s = std::numeric_limits<double>::infinity();
   written = write_result(path_, result);
   ASSERT_FALSE(written);
   EXPECT_EQ(written.error().kind, ErrorKind::internal);
