@@ -16,6 +16,7 @@
 
 #include <fmt/format.h>
 
+#include "base/log.hpp"
 #include "sys/affinity.hpp"
 #include "sys/file.hpp"
 #include "sys/process_tree.hpp"
@@ -469,6 +470,9 @@ Stopped Process::stop(Seconds grace, Seconds kill_limit) {
   }
   stopped_ = true;
   reap(pidfd_);
+  for (const pid_t pid : stopped.survivors) {
+    base::warn(fmt::format("process {} of `{}` outlived SIGKILL", pid, name_));
+  }
   return stopped;
 }
 

@@ -13,6 +13,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "sys/file.hpp"
 #include "sys/process.hpp"
@@ -248,7 +249,12 @@ TEST(Stop, tells_of_a_process_that_outlives_sigkill) {
   const pid_t pid = process->pid();
   // A traced process that halts on its way out stands for one that is stuck in a driver.
   ASSERT_EQ(::ptrace(PTRACE_SEIZE, pid, nullptr, PTRACE_O_TRACEEXIT), 0);
+  std::string log;
+  base::set_log_sink([&log](base::LogLevel, std::string_view line) { log += line; },
+                     base::LogLevel::warning);
   const Stopped stopped = process->stop(Seconds(0), Seconds(0.2));
+  base::set_log_sink({}, base::LogLevel::error);
+  EXPECT_NE(log.find(std::to_string(pid)), std::string::npos) << "whoever drops it, it is told";
   EXPECT_EQ(stopped.survivors, std::vector<pid_t>{pid});
   EXPECT_TRUE(stopped.hunted.empty());
   EXPECT_TRUE(lives(pid));
