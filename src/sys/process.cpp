@@ -215,6 +215,16 @@ std::vector<Fd> open_live(const std::vector<ProcessEntry>& entries) {
   return out;
 }
 
+/// Adds those of `members` that left the group, once each.
+void add_outside(const std::vector<ProcessEntry>& members, pid_t group, std::vector<pid_t>& pids) {
+  for (const ProcessEntry& entry : members) {
+    const bool again = std::find(pids.begin(), pids.end(), entry.pid) != pids.end();
+    if (entry.group != group && !entry.ended() && !again) {
+      pids.push_back(entry.pid);
+    }
+  }
+}
+
 std::vector<pid_t> live_among(const std::vector<ProcessEntry>& entries) {
   std::vector<pid_t> pids;
   for (const ProcessEntry& entry : entries) {
@@ -444,13 +454,7 @@ Stopped Process::stop(Seconds grace, Seconds kill_limit) {
     for (const Fd& target : targets) {
       send_by_pidfd(target, SIGKILL);
     }
-    for (const ProcessEntry& entry : members) {
-      const auto& hunted = stopped.hunted;
-      const bool again = std::find(hunted.begin(), hunted.end(), entry.pid) != hunted.end();
-      if (entry.group != pid_ && !entry.ended() && !again) {
-        stopped.hunted.push_back(entry.pid);
-      }
-    }
+    add_outside(members, pid_, stopped.hunted);
     wait_for_all(targets, limit);
     for (const Fd& target : targets) {
       reap(target);
