@@ -42,7 +42,7 @@ def main():
     pairs = int(os.environ.get("LLEM_BENCH_PAIRS", "20"))
     threads = int(os.environ.get("LLEM_BENCH_THREADS", "1"))
     result = {"threads": threads, "pairs": pairs}
-    for name, prompt, output, repetitions in (("pp512", 512, 0, 4), ("tg128", 0, 128, 4)):
+    for name, prompt, output, repetitions in (("pp512", 512, 0, 2), ("tg128", 0, 128, 2)):
         theirs, ours = [], []
         for i in range(pairs):
             runs = [lambda: theirs.append(llama_bench(bench, model, threads, prompt, output, repetitions)),

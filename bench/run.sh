@@ -2,9 +2,9 @@
 # Runs every benchmark behind docs/benchmarks.md and keeps what they print: run.sh BUILD-FOLDER LLAMA-PREFIX OUT
 # LLEM_BENCH_PAIRS (20), LLEM_BENCH_TRIALS (10) and LLEM_BENCH_LONG_S (600) shorten it.
 set -euo pipefail
-build=$1 llama=$2 out=$3
+mkdir -p "$3"
+build=$(realpath "$1") llama=$(realpath "$2") out=$(realpath "$3")
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-mkdir -p "$out"
 llem=$build/bin/llem
 export LLEM_WORKER_DIR=$build/bin
 

@@ -159,12 +159,12 @@ void print_row(double hz, const Run& run, bool json) {
         "\"lateness_p50_s\": {:.3g}, \"lateness_p99_s\": {:.3g}, \"lateness_max_s\": {:.3g}, "
         "\"ticks\": {}, "
         "\"missed_ticks\": {}, \"dropped_samples\": {}}}\n",
-        hz, r.achieved_hz, run.channels, share, r.lateness_p50_s, r.lateness_p99_s,
+        hz, r.achieved_hz.value_or(0), run.channels, share, r.lateness_p50_s, r.lateness_p99_s,
         r.lateness_max_s, r.ticks, r.missed_ticks, r.dropped_samples);
     return;
   }
   fmt::print("{:>6} {:>11.3f} {:>9} {:>9.3f} % {:>8.1f} % {:>9.0f} {:>9.0f} {:>9.0f} {:>7} {:>8}\n",
-             hz, r.achieved_hz, run.channels, share * 100, target_of(hz) * 100,
+             hz, r.achieved_hz.value_or(0), run.channels, share * 100, target_of(hz) * 100,
              r.lateness_p50_s * 1e6, r.lateness_p99_s * 1e6, r.lateness_max_s * 1e6, r.ticks,
              r.missed_ticks);
 }

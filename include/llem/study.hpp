@@ -84,8 +84,9 @@ struct RunOutcome {
   std::int64_t trials_failed = 0;  // failed, invalid, or flagged under measure.strict
   std::int64_t trials_done = 0;
   std::vector<ConfigurationSummary> configurations;
-  std::string text;  // the result as a terminal shows it
-  std::string json;  // summary.json
+  std::vector<std::string> unread;  // recordings that could not be analysed again, and why
+  std::string text;                 // the result as a terminal shows it
+  std::string json;                 // summary.json
 };
 
 /// Part of a study that one process works on.
@@ -124,7 +125,8 @@ LLEM_API Expected<RunOutcome> resume(const std::string& directory, const Study* 
                                      const RunOptions& options);
 /// The newest run directory of this study that has trials left.
 LLEM_API Expected<std::string> find_unfinished(const Study& study, const RunOptions& options);
-/// Recomputes every result of a run directory from its recordings.
+/// Recomputes every result of a run directory from its recordings. One that cannot be read keeps
+/// the result it had and is named in the outcome.
 LLEM_API Expected<RunOutcome> analyse(const std::string& directory, int text_width = 100);
 
 }  // namespace llem

@@ -17,6 +17,10 @@ constexpr double kPeakAtLeast = 0.1;
 // Interpolating between ticks within steady load leaves about a sixth of the raw edge error
 // (simulated).
 constexpr double kInterpolationGain = 6;
+// A step of power at a boundary that lies anywhere between two updates is blurred by
+// x·(1 − x)·T, x uniform in [0, 1]: mean T/6, variance T²/180 an edge. Both edges err to the same
+// side, so the root mean square of two is T·√(1/9 + 1/90).
+const double kSteppedEdges = std::sqrt(11.0 / 90);
 
 std::int64_t nanoseconds(double seconds) {
   return std::llround(seconds * 1e9);
@@ -97,8 +101,10 @@ std::optional<Figure> extrapolated(const CounterSeries& c, const Window& w,
   return figure;
 }
 
-/// Within steady load: linear between the ticks around each boundary.
-std::optional<Figure> interpolated(const CounterSeries& c, const Window& w) {
+/// Linear between the ticks around each boundary, as if load ran on both sides of it. Nothing says
+/// that it did: the power may have stepped from idle.
+std::optional<Figure> interpolated(const CounterSeries& c, const Window& w,
+                                   std::optional<double> idle_w) {
   const auto begin = value_at(c.ticks, w.span.begin_ns);
   const auto end = value_at(c.ticks, w.span.end_ns);
   if (!begin || !end) {
@@ -108,7 +114,10 @@ std::optional<Figure> interpolated(const CounterSeries& c, const Window& w) {
   figure.joules = *end - *begin;
   figure.method = "counter_interpolated";
   const double watts = figure.joules / w.duration_s;
-  figure.components.edge_j = watts * c.period_s / std::sqrt(6.0) / kInterpolationGain;
+  const double period = std::max(c.period_s, c.poll_s);
+  const double steady = watts * period / std::sqrt(6.0) / kInterpolationGain;
+  const double stepped = std::abs(watts - idle_w.value_or(0)) * period * kSteppedEdges;
+  figure.components.edge_j = std::hypot(steady, stepped);
   return figure;
 }
 
@@ -163,17 +172,21 @@ std::optional<Problem> counter_problem(std::span<const domain::TracePoint> trace
   return std::nullopt;
 }
 
-/// Highest mean power over stretches long enough that tick timing does not matter.
+/// Highest mean power over any stretch from tick to tick long enough that their timing does not
+/// matter.
 std::optional<double> peak_power(const CounterSeries& c, const Window& w) {
   const double shortest = std::max(kPeakAtLeast, kPeakUpdates * c.period_s);
   std::optional<double> peak;
   std::size_t from = first_at_or_after(c.ticks, w.span.begin_ns);
   const std::size_t end = end_at_or_before(c.ticks, w.span.end_ns);
-  for (std::size_t i = from; i < end; ++i) {
-    const double seconds = seconds_between(c.ticks[from].t_ns, c.ticks[i].t_ns);
+  for (std::size_t to = from; to < end; ++to) {
+    // The shortest stretch that ends here.
+    while (from < to && seconds_between(c.ticks[from + 1].t_ns, c.ticks[to].t_ns) >= shortest) {
+      ++from;
+    }
+    const double seconds = seconds_between(c.ticks[from].t_ns, c.ticks[to].t_ns);
     if (seconds >= shortest) {
-      peak = std::max(peak.value_or(0), (c.ticks[i].value - c.ticks[from].value) / seconds);
-      from = i;
+      peak = std::max(peak.value_or(0), (c.ticks[to].value - c.ticks[from].value) / seconds);
     }
   }
   return peak;
@@ -193,7 +206,7 @@ Reading counter_figure(const domain::Recording& recording, const domain::Channel
     figure = extrapolated(series, window, idle_w);
   }
   if (!figure) {
-    figure = interpolated(series, window);
+    figure = interpolated(series, window, idle_w);
   }
   if (!figure) {
     figure = plain(series, window, idle_w);

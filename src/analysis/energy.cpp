@@ -161,7 +161,8 @@ void set_headline(domain::Energy& energy, const Headline& headline, const Window
 
 /// Disjoint scopes only: core and uncore lie within package, psys and node contain it, a module
 /// contains its CPU and its GPU.
-void set_measured_total(const domain::Recording& recording, domain::Energy& energy) {
+void set_measured_total(const domain::Recording& recording, domain::Energy& energy,
+                        Findings& findings) {
   using enum domain::Scope;
   Scopes parts = of_kind(recording, energy, module);
   if (parts.empty()) {
@@ -178,9 +179,25 @@ void set_measured_total(const domain::Recording& recording, domain::Energy& ener
       parts.push_back(scope);
     }
   }
-  if (!parts.empty()) {
-    energy.measured_total_j = sum(parts, gross_of);
-    energy.measured_total_j->source = domain::Provenance::derived;
+  if (parts.empty()) {
+    return;
+  }
+  energy.measured_total_j = sum(parts, gross_of);
+  energy.measured_total_j->source = domain::Provenance::derived;
+  const bool of_modules = parts.front()->kind == module;
+  for (const auto& channels : scopes_of(recording)) {
+    const bool summed =
+        channels.kind == gpu ||
+        (of_modules ? channels.kind == module : channels.kind == package || channels.kind == dram);
+    const bool found =
+        std::any_of(energy.scopes.begin(), energy.scopes.end(), [&](const auto& scope) {
+          return scope.scope == channels.device &&
+                 (scope.kind == channels.kind || scope.kind == module);
+        });
+    if (summed && !found && !is_unused(recording, channels.device)) {
+      findings.add("total_incomplete",
+                   fmt::format("the measured total leaves out {}", channels.device));
+    }
   }
 }
 
@@ -219,7 +236,7 @@ std::optional<domain::Energy> energy(const domain::Recording& recording, const W
       energy.scopes.push_back(std::move(*scope));
     }
   }
-  set_measured_total(recording, energy);
+  set_measured_total(recording, energy, findings);
   const auto gpus = used_gpus(recording);
   Headline headline =
       gpus.empty() ? cpu_headline(recording, energy) : gpu_headline(energy, gpus, findings);

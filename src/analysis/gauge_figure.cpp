@@ -26,6 +26,18 @@ bool averages_all(const GaugeSeries& g) {
   return g.averaging_s && *g.averaging_s >= 0.99 * g.period_s;
 }
 
+/// The largest reading that enters an integral.
+double largest(const GaugeSeries& g, const Span& span) {
+  const std::size_t end = end_at_or_before(g.points, span.end_ns);
+  // The one that holds when the span begins counts too.
+  const std::size_t begin = std::max<std::size_t>(end_at_or_before(g.points, span.begin_ns), 1) - 1;
+  double watts = g.points[begin].value;
+  for (std::size_t i = begin; i < end; ++i) {
+    watts = std::max(watts, g.points[i].value);
+  }
+  return watts;
+}
+
 /// An averaging sensor shows work until W + T after it: integrate until then and subtract idle for
 /// the excess.
 std::optional<Figure> padded(const GaugeSeries& g, const Window& w) {
@@ -46,6 +58,7 @@ std::optional<Figure> padded(const GaugeSeries& g, const Window& w) {
   }
   Figure figure;
   figure.joules = *whole - (before->watts + after->watts) / 2 * reach;
+  figure.peak_w = largest(g, {w.span.begin_ns, settled});
   const double timing =
       std::hypot(before->watts, after->watts) * std::min(g.period_s, g.poll_s) / std::sqrt(12.0);
   figure.components.edge_j =
@@ -61,7 +74,8 @@ std::optional<Figure> trapezoid(const GaugeSeries& g, const Window& w,
   const std::int64_t shift = whole ? nanoseconds(*g.averaging_s / 2) : 0;
   const Span shifted{w.span.begin_ns + shift, w.span.end_ns + shift};
   auto joules = integral(g.points, shifted, hold_of(g));
-  if (!joules) {
+  const bool centred = joules.has_value();
+  if (!centred) {
     joules = integral(g.points, w.span, hold_of(g));
   }
   if (!joules) {
@@ -69,11 +83,14 @@ std::optional<Figure> trapezoid(const GaugeSeries& g, const Window& w,
   }
   Figure figure;
   figure.joules = *joules;
+  figure.peak_w = largest(g, centred ? shifted : w.span);
+  // Nothing says that load ran outside the window: the power may have stepped from idle.
   const double step_w = std::abs(*joules / w.duration_s - idle_w.value_or(0));
-  // A centred moving average moves (P1 − P0)·W/8 over each edge; a part-time sensor misses the edge
-  // by up to T.
+  // A centred moving average loses (P1 − P0)·W/8 at each edge, one that is not centred W/2 at the
+  // first; a part-time sensor misses the edge by up to T.
+  const double lost = centred ? 2.0 / 8 : 1.0 / 2;
   figure.components.edge_j =
-      whole ? step_w * std::max(*g.averaging_s, g.poll_s) / 8 * std::sqrt(2.0)
+      whole ? step_w * std::max(*g.averaging_s, g.poll_s) * lost
             : step_w * std::max(g.period_s, g.poll_s) * std::sqrt((1 - kUnknownDuty) / 6);
   return figure;
 }
@@ -121,7 +138,6 @@ void add_spread(Figure& figure, std::span<const domain::TracePoint> inside, cons
                 const domain::Channel& channel, const Window& w) {
   const auto [low, high] = std::minmax_element(
       inside.begin(), inside.end(), [](const auto& a, const auto& b) { return a.value < b.value; });
-  figure.peak_w = high->value;
   if (gaps.total_s > 0) {
     figure.components.gap_j = gaps.total_s * (high->value - low->value) / std::sqrt(12.0);
   }

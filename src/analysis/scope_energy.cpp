@@ -155,7 +155,11 @@ void fill_gross(domain::ScopeEnergy& scope, const Chosen& chosen, const Source& 
   scope.gross = {figure.joules, random_uncertainty(figure.components), scope.components.gain_j,
                  std::string(figure.method), domain::Provenance::measured};
   scope.mean_power_w = figure.joules / window.duration_s;
-  scope.peak_power_w = figure.peak_w;
+  if (figure.peak_w) {
+    // The window itself is a stretch: its mean may lie above every single one where they leave out
+    // an edge.
+    scope.peak_power_w = std::max(*figure.peak_w, *scope.mean_power_w);
+  }
   scope.sensor.update_period_s =
       source.period_s() > 0 ? std::optional(source.period_s()) : std::nullopt;
   scope.sensor.averaging_window_s = source.channel->averaging_window_s;

@@ -85,8 +85,9 @@ void judge_procedure(const domain::Recording& r, const Window* w, Findings& f) {
     f.add("not_steady",
           fmt::format("{} block{} too few to judge", blocks, blocks == 1 ? " is" : "s are"));
   } else if (blocks > 0 && !r.warmup.steady) {
-    f.add("not_steady", fmt::format("after {} blocks: CV {:.1f} %, slope {:.1f} %", blocks,
-                                    100 * r.warmup.cv_ratio, 100 * r.warmup.slope_ratio));
+    f.add("not_steady",
+          fmt::format("after {} blocks: CV {:.1f} %, slope {:.1f} %", blocks,
+                      100 * r.warmup.cv_ratio.value_or(0), 100 * r.warmup.slope_ratio.value_or(0)));
   }
 }
 

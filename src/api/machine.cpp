@@ -28,7 +28,9 @@ Check host_check() {
       host.kernel);
   if (host.hypervisor) {
     check.state = "degraded";
-    check.detail += fmt::format(", virtual machine ({})", *host.hypervisor);
+    const bool known = *host.hypervisor != sys::kUnknownHypervisor;
+    check.detail +=
+        fmt::format(", virtual machine ({})", known ? *host.hypervisor : "kind unknown");
     check.accuracy = "other tenants of the host can take CPU time; steal is recorded and flagged";
     check.fix = "use a machine of its own for numbers to publish";
   } else if (host.governor && *host.governor != "performance") {

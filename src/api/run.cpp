@@ -45,12 +45,15 @@ std::optional<Metric> metric(const std::optional<domain::Aggregate>& aggregate) 
 }
 
 RunOutcome outcome_of(const study::DriveOutcome& driven, const store::RunDirectory& directory,
-                      bool strict, int width) {
+                      const domain::Plan& plan, int width) {
   RunOutcome out;
   out.directory = directory.path().string();
   out.interrupted = driven.interrupted;
   out.stopped = driven.summary.stopped.value_or("");
   out.trials_missing = driven.summary.n_missing;
+  out.unread = driven.unread;
+  const bool strict = std::any_of(plan.configurations.begin(), plan.configurations.end(),
+                                  [](const auto& c) { return c.measure.strict; });
   for (const domain::TrialRow& trial : driven.summary.trials) {
     const bool failed = trial.state == "invalid" || (strict && trial.state != "valid");
     (failed ? out.trials_failed : out.trials_done) += 1;
@@ -140,10 +143,6 @@ Expected<domain::Plan> plan_of(const Study& study, api::Shelf& shelf) {
   return study::make_plan(state.name, state.space, assets, version());
 }
 
-bool strict(const domain::Plan& plan) {
-  return plan.configurations.front().measure.strict;
-}
-
 /// Drives what is left of a plan and shows what came of it.
 Expected<RunOutcome> drive(const domain::Plan& plan, api::Shelf& shelf, store::RunDirectory& directory,
                            const RunOptions& options) {
@@ -174,7 +173,7 @@ Expected<RunOutcome> drive(const domain::Plan& plan, api::Shelf& shelf, store::R
                 : driven.summary.stopped ? "stopped"
                                            : "finished";
   sink(event);
-  RunOutcome outcome = outcome_of(driven, directory, strict(plan), options.text_width);
+  RunOutcome outcome = outcome_of(driven, directory, plan, options.text_width);
   if (plan.study.notify && !driven.interrupted) {
     api::notify(*plan.study.notify, outcome.json, sink);
   }
@@ -306,7 +305,7 @@ Expected<RunOutcome> analyse(const std::string& path, int text_width) {
               store::RunDirectory::open(path, store::RunDirectory::Lock::yes));
   LLEM_ASSIGN(const domain::Plan plan, directory.read_plan());
   LLEM_ASSIGN(const study::DriveOutcome driven, study::analyse_again(directory));
-  return outcome_of(driven, directory, strict(plan), text_width);
+  return outcome_of(driven, directory, plan, text_width);
 }
 
 Expected<PlanOutcome> plan(const Study& study, const RunOptions& options) {

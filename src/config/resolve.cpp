@@ -11,7 +11,6 @@
 
 #include "base/text.hpp"
 #include "config/config.hpp"
-#include "config/native_conflicts.hpp"
 
 namespace llem::config {
 namespace {
@@ -216,7 +215,6 @@ Expected<void> resolve_deploy(domain::Deploy& deploy, const DefaultInputs& input
     LLEM_TRY(check_affinity(*deploy.cpu_affinity));
   }
   LLEM_TRY(check_environment(deploy.env));
-  LLEM_TRY(check_native_conflicts(deploy));
   const auto native = deploy.llamacpp.find("n_threads");
   if (native != deploy.llamacpp.end() && native->second.is_integer()) {
     fill(deploy.threads, native->second.integer());

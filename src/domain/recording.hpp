@@ -113,8 +113,8 @@ struct WarmupBlock {
 struct WarmupRecord {
   std::vector<WarmupBlock> blocks;
   bool steady = false;
-  double cv_ratio = 0;
-  double slope_ratio = 0;
+  std::optional<double> cv_ratio;  // of the last blocks; absent while they are too few to judge
+  std::optional<double> slope_ratio;
   static const base::Table& table();
 };
 
@@ -136,7 +136,7 @@ struct ScheduleRecord {
 
 struct SamplerRecord {
   double requested_hz = 0;
-  double achieved_hz = 0;
+  std::optional<double> achieved_hz;  // absent below two ticks: no meter is read so often
   std::int64_t ticks = 0;
   std::int64_t missed_ticks = 0;  // whole periods skipped
   double lateness_p50_s = 0;

@@ -156,7 +156,9 @@ const base::Table& ScopeEnergy::table() {
       field<&ScopeEnergy::idles>("idles", "Every idle state measured"),
       field<&ScopeEnergy::mean_power_w>("mean_power_w", "Gross energy divided by window",
                                         {.unit = "W"}),
-      field<&ScopeEnergy::peak_power_w>("peak_power_w", "Largest reading of power", {.unit = "W"}),
+      field<&ScopeEnergy::peak_power_w>(
+          "peak_power_w", "Highest power: reading of a gauge, mean over ten updates of a counter",
+          {.unit = "W"}),
       field<&ScopeEnergy::sensor>("sensor", "Facts of the sensor"),
       field<&ScopeEnergy::components>("components", "Uncertainty by cause"),
       field<&ScopeEnergy::crosscheck>("crosscheck", "The second-best method"),

@@ -298,8 +298,8 @@ struct WarmupSummary {
   double seconds = 0;
   std::int64_t tokens_discarded = 0;
   bool steady = false;
-  double cv_ratio = 0;
-  double slope_ratio = 0;
+  std::optional<double> cv_ratio;
+  std::optional<double> slope_ratio;
   static const base::Table& table();
 };
 
@@ -328,7 +328,7 @@ struct ConfigAccount {
 
 struct Overhead {
   double requested_hz = 0;
-  double achieved_hz = 0;
+  std::optional<double> achieved_hz;
   std::int64_t missed_ticks = 0;
   double lateness_p99_s = 0;
   double cpu_s = 0;

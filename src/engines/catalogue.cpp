@@ -57,11 +57,11 @@ Expected<void> check_deployment(const domain::Deploy& deploy) {
   for (const auto& [name, value] : deploy.llamacpp) {
     domain::Deploy alone;
     alone.llamacpp = {{name, value}};
-    if (auto possible = check_llamacpp_arguments(alone, DeployState::resolved); !possible) {
+    if (auto possible = check_llamacpp_arguments(alone, DeployState::as_written); !possible) {
       return tl::unexpected(std::move(possible).error().at("deploy.llamacpp." + name));
     }
   }
-  return check_llamacpp_arguments(deploy, DeployState::resolved);
+  return check_llamacpp_arguments(deploy, DeployState::as_written);
 }
 
 }  // namespace llem::engines

@@ -28,8 +28,8 @@ const EngineInfo& engine(domain::EngineKind kind);
 /// program.
 Expected<sys::Path> find_worker(domain::EngineKind kind);
 
-/// What the engine cannot do of a deployment, found before anything starts: unknown native
-/// arguments with the nearest name, choices it does not have.
+/// What the engine cannot do of a deployment as the user wrote it, found before anything starts:
+/// unknown native arguments with the nearest name, choices it does not have, contradictions.
 Expected<void> check_deployment(const domain::Deploy& deploy);
 
 }  // namespace llem::engines

@@ -56,7 +56,8 @@ constexpr std::array kArguments{
                      kMaxInt32},
     LlamacppArgument{"n_ubatch", Kind::integer, "micro_batch_tokens",
                      "Most tokens computed at once", 1, kMaxInt32},
-    LlamacppArgument{"n_seq_max", Kind::integer, "", "Most sequences; at least batch_size", 1, 256},
+    LlamacppArgument{"n_seq_max", Kind::integer, "batch_size",
+                     "Most sequences; at least batch_size", 1, 256},
     LlamacppArgument{"n_threads", Kind::integer, "threads", "Threads for single tokens", 1, 512},
     LlamacppArgument{"n_threads_batch", Kind::integer, "threads", "Threads for prompts", 1, 512},
     LlamacppArgument{"flash_attn", Kind::word, "attention", "Flash attention", -kInfinity,
@@ -99,6 +100,15 @@ constexpr auto kNames = [] {
 
 tl::unexpected<Error> bad_argument(std::string message, std::string hint = {}) {
   return failure(ErrorKind::config, std::move(message), std::move(hint), "bad_argument");
+}
+
+tl::unexpected<Error> contradiction(const LlamacppArgument& argument, std::string message) {
+  return tl::unexpected<Error>(Error{ErrorKind::config,
+                                     std::move(message),
+                                     "keep one of them",
+                                     {fmt::format("deploy.llamacpp.{}", argument.name),
+                                      fmt::format("deploy.{}", argument.canonical)},
+                                     "bad_argument"});
 }
 
 std::string takes(const LlamacppArgument& argument) {
@@ -230,10 +240,14 @@ Expected<void> check_llamacpp_arguments(const domain::Deploy& deploy, DeployStat
     LLEM_TRY(check_llamacpp_value(*argument, value));
     const auto asked = asked_by_canonical(deploy, name, state);
     if (asked && *asked != value) {
-      return bad_argument(fmt::format("`deploy.{}` asks for {} = {}, `deploy.llamacpp.{}` for {}",
-                                      argument->canonical, name, base::write_json(*asked), name,
-                                      base::write_json(value)),
-                          "keep one of them");
+      return contradiction(*argument,
+                           fmt::format("`deploy.{}` asks for {} = {}, `deploy.llamacpp.{}` for {}",
+                                       argument->canonical, name, base::write_json(*asked), name,
+                                       base::write_json(value)));
+    }
+    if (name == "n_seq_max" && value.integer() < deploy.batch_size) {
+      return contradiction(*argument, fmt::format("n_seq_max ({}) is smaller than batch_size ({})",
+                                                  value.integer(), deploy.batch_size));
     }
   }
   return {};

@@ -44,7 +44,8 @@ Expected<void> check_llamacpp_value(const LlamacppArgument& argument, const base
 enum class DeployState { as_written, resolved };
 
 /// Unknown names (with the nearest one and the whole list), wrong values, and native arguments that
-/// contradict a canonical field which is set as well. Errors have the code bad_argument.
+/// contradict a canonical field which is set as well. Errors have the code bad_argument; those
+/// about a contradiction name both places.
 Expected<void> check_llamacpp_arguments(const domain::Deploy& deploy, DeployState state);
 
 }  // namespace llem::engines

@@ -26,6 +26,7 @@ namespace {
 constexpr int kClockProbes = 8;
 constexpr int kMostClockProbes = 128;
 constexpr std::int64_t kGoodBoundNs = 200'000;
+constexpr Seconds kLastMoment{1};     // between a closed pipe and the end of the process
 constexpr Seconds kCancelLimit{1.5};  // the protocol promises an answer within 1 s
 
 MonotonicTime now() {
@@ -174,23 +175,24 @@ Expected<protocol::PromptTokens> WorkerEngine::tokenize(const protocol::PromptRe
   return base::read_json_struct<protocol::PromptTokens>(json, answer.path);
 }
 
-Expected<ServeOutcome> WorkerEngine::serve(const std::string& label,
-                                           const protocol::Schedule& schedule,
-                                           const protocol::Repeat& repeat, MonotonicTime deadline) {
-  const sys::Path path = directory_ / "worker" / fmt::format("schedule_{}.json", label);
-  LLEM_ASSIGN(schedule_path_, write_document(path, base::write_struct(schedule)));
-  return serve_again(label, repeat, deadline);
+Expected<void> WorkerEngine::write_schedule(const std::string& label,
+                                            const protocol::Schedule& schedule) const {
+  LLEM_TRY(write_document(schedule_path(label), base::write_struct(schedule)));
+  return {};
 }
 
-Expected<ServeOutcome> WorkerEngine::serve_again(const std::string& label,
-                                                 const protocol::Repeat& repeat,
-                                                 MonotonicTime deadline) {
-  LLEM_TRY(send(protocol::ServeCommand{label, schedule_path_, repeat, true}));
+Expected<ServeOutcome> WorkerEngine::serve(const std::string& label, const protocol::Repeat& repeat,
+                                           MonotonicTime deadline) {
+  LLEM_TRY(send(protocol::ServeCommand{label, schedule_path(label).string(), repeat, true}));
   LLEM_ASSIGN(const protocol::Served served, await_served(deadline));
   ServeOutcome outcome;
   outcome.cancelled = served.cancelled;
   LLEM_ASSIGN(outcome.serve, read_serve(served));
   return outcome;
+}
+
+sys::Path WorkerEngine::schedule_path(const std::string& label) const {
+  return directory_ / "worker" / fmt::format("schedule_{}.json", label);
 }
 
 Expected<protocol::Served> WorkerEngine::await_served(MonotonicTime deadline) {
@@ -263,8 +265,9 @@ Expected<domain::Serve> WorkerEngine::read_serve(const protocol::Served& served)
 
 Expected<void> WorkerEngine::idle_until(MonotonicTime until) {
   while (now() < until) {
-    std::array<sys::Waitable, 2> waits{sys::Waitable{.fd = hooks_.interrupts.fd},
-                                       sys::Waitable{.fd = process_.pidfd().get()}};
+    std::array<sys::Waitable, 3> waits{sys::Waitable{.fd = hooks_.interrupts.fd},
+                                       sys::Waitable{.fd = process_.pidfd().get()},
+                                       sys::Waitable{.fd = process_.output().get()}};
     LLEM_TRY(sys::wait_any(waits, std::min(until, after(hooks_.tick_period))));
     if (waits[0].ready && (interrupt_ = hooks_.interrupts.read()) != StopRequest::none) {
       return interrupted_failure();
@@ -272,12 +275,18 @@ Expected<void> WorkerEngine::idle_until(MonotonicTime until) {
     if (waits[1].ready) {
       return tl::unexpected(death());
     }
+    if (waits[2].ready) {
+      LLEM_TRY(read_available());
+      if (ended_) {
+        return tl::unexpected(gone());
+      }
+    }
     hooks_.tick();
   }
   return {};
 }
 
-std::vector<int> WorkerEngine::stop(Seconds grace) {
+sys::Stopped WorkerEngine::stop(Seconds grace) {
   if (interrupt_ != StopRequest::kill && !process_.poll() && send(protocol::Stop{})) {
     // Reads `bye` and whatever the worker still says; only its end counts.
     const MonotonicTime deadline = after(grace);
@@ -302,10 +311,7 @@ Expected<protocol::WorkerResult> WorkerEngine::read_result() const {
 Expected<void> WorkerEngine::send(const protocol::HostMessage& message) {
   auto written = process_.write_all(protocol::to_line(message) + "\n", after(Seconds(5)));
   if (!written) {
-    // A closed pipe means the worker is gone or going: its own account is the better error.
-    std::array<sys::Waitable, 1> waits{sys::Waitable{.fd = process_.pidfd().get()}};
-    LLEM_TRY(sys::wait_any(waits, after(Seconds(1))));
-    return tl::unexpected(death());
+    return tl::unexpected(gone());
   }
   return {};
 }
@@ -373,6 +379,9 @@ Expected<protocol::WorkerMessage> WorkerEngine::receive(MonotonicTime deadline) 
     if (message) {
       return *std::move(message);
     }
+    if (ended_) {
+      return tl::unexpected(gone());
+    }
     if (now() >= deadline) {
       return failure(ErrorKind::timeout, "the worker did not answer in time", "look at worker.log",
                      "worker_silent");
@@ -383,8 +392,7 @@ Expected<protocol::WorkerMessage> WorkerEngine::receive(MonotonicTime deadline) 
           "look at worker.log; raise study.timeouts.silence_s when the machine is slow");
     }
     std::array<sys::Waitable, 3> waits{
-        sys::Waitable{.fd = ended_ ? -1 : process_.output().get()},
-        sys::Waitable{.fd = process_.pidfd().get()},
+        sys::Waitable{.fd = process_.output().get()}, sys::Waitable{.fd = process_.pidfd().get()},
         sys::Waitable{.fd = interrupt_ == StopRequest::kill ? -1 : hooks_.interrupts.fd}};
     LLEM_TRY(sys::wait_any(waits, std::min(deadline, after(next_look()))));
     if (waits[2].ready) {
@@ -414,6 +422,16 @@ Expected<Message> WorkerEngine::expect(MonotonicTime deadline, const char* what)
   return engine_failure(
       fmt::format("the worker should have sent `{}` but sent {}", what, protocol::to_line(message)),
       "protocol_error", "use a worker of the same version as llem");
+}
+
+/// A closed pipe means the worker is gone or going, and that nothing more can be said to it: its
+/// own account is the better error, so it gets a moment to end.
+Error WorkerEngine::gone() {
+  std::array<sys::Waitable, 1> waits{sys::Waitable{.fd = process_.pidfd().get()}};
+  if (auto ended = sys::wait_any(waits, after(kLastMoment)); !ended) {
+    return ended.error();
+  }
+  return death();
 }
 
 Error WorkerEngine::death() {

@@ -47,22 +47,20 @@ class WorkerEngine {
   Expected<void> load(MonotonicTime deadline);
   Expected<protocol::PromptTokens> tokenize(const protocol::PromptRequest& request,
                                             MonotonicTime deadline);
+  /// What serve() of this label plays, as often as it is called.
+  Expected<void> write_schedule(const std::string& label, const protocol::Schedule& schedule) const;
   /// Times in the outcome are on the host's clock. An interrupt cancels the serve; what was served
   /// so far is returned with `cancelled` set, and interrupted() is true.
-  Expected<ServeOutcome> serve(const std::string& label, const protocol::Schedule& schedule,
-                               const protocol::Repeat& repeat, MonotonicTime deadline);
-  /// The same schedule again, without writing it again.
-  Expected<ServeOutcome> serve_again(const std::string& label, const protocol::Repeat& repeat,
-                                     MonotonicTime deadline);
+  Expected<ServeOutcome> serve(const std::string& label, const protocol::Repeat& repeat,
+                               MonotonicTime deadline);
   /// From now on a worker that says nothing for so long has failed; 0: it may be silent up to the
   /// deadline.
   void watch_silence(Seconds limit) { silence_ = limit; }
 
   /// Waits; an error when the worker dies or an interrupt comes meanwhile.
   Expected<void> idle_until(MonotonicTime until);
-  /// Asks the worker to end, then makes sure of it. Returns what had to be killed outside its
-  /// process group.
-  std::vector<int> stop(Seconds grace);
+  /// Asks the worker to end, then makes sure of it.
+  sys::Stopped stop(Seconds grace);
   /// The worker's account of itself: after load, and complete after stop.
   Expected<protocol::WorkerResult> read_result() const;
 
@@ -88,6 +86,8 @@ class WorkerEngine {
   Expected<protocol::Served> await_served(MonotonicTime deadline);
   Expected<domain::Serve> read_serve(const protocol::Served& served) const;
   Seconds next_look() const;
+  sys::Path schedule_path(const std::string& label) const;
+  Error gone();
   Error death();
   std::string log_tail() const;
 
@@ -98,7 +98,6 @@ class WorkerEngine {
   protocol::LineBuffer lines_;
   protocol::WorkerHello hello_;
   domain::ClockOffset clock_offset_;
-  std::string schedule_path_;
   StopRequest interrupt_ = StopRequest::none;
   Seconds silence_{0};
   MonotonicTime heard_;

@@ -19,8 +19,7 @@ MeterFinding finding(std::string state, std::string detail, std::string accuracy
 }
 
 constexpr std::string_view kWithout =
-    "without it the energy of GPUs is estimated from their utilisation and power limit, within "
-    "about ±50 %";
+    "without it the energy of what runs on a GPU is unknown: it is never estimated";
 
 Opened missing(const Error& error) {
   Opened opened;

@@ -48,12 +48,16 @@ Expected<void> check_names(const MeterOptions& options) {
   return {};
 }
 
-MeterFinding estimate_finding(bool gpus_used) {
+MeterFinding estimate_finding() {
   return {"estimate", "degraded",
-          fmt::format("no sensor measures the {}: its energy will be estimated",
-                      gpus_used ? "GPU" : "CPU"),
-          "an estimate, marked ~ and never valid: within about ±50 %",
-          gpus_used ? "mend NVML (above)" : "mend RAPL (above)"};
+          "no sensor measures the CPU: the machine's energy will be estimated from its load",
+          "an estimate, marked ~ and never valid: within about ±50 %", "mend RAPL (above)"};
+}
+
+MeterFinding no_gpu_energy_finding() {
+  return {"gpu energy", "missing",
+          "the GPU has no energy or power sensor that can be read: what runs on it has no energy",
+          "no figure at all: the energy of a GPU is never estimated", "mend NVML (above)"};
 }
 
 struct All {
@@ -87,8 +91,12 @@ All open_all(const MeterOptions& options) {
     std::ranges::move(opened.devices, std::back_inserter(all.set.devices));
     std::ranges::move(opened.findings, std::back_inserter(all.set.findings));
   }
-  if (options.gpus_used ? !gpu_energy : !cpu_energy) {
-    all.set.findings.push_back(estimate_finding(options.gpus_used));
+  const bool on_gpu =
+      std::ranges::any_of(all.set.devices, [](const auto& d) { return d.kind == "gpu" && d.used; });
+  if (on_gpu && !gpu_energy) {
+    all.set.findings.push_back(no_gpu_energy_finding());
+  } else if (!on_gpu && !cpu_energy) {
+    all.set.findings.push_back(estimate_finding());
   }
   return all;
 }

@@ -244,6 +244,24 @@ struct Sampler::State {
     }
   }
 
+  /// After the threads have ended: whatever was measured before, a reading follows it.
+  void read_all_once_more() noexcept {
+    take_up(added_meters);
+    take_up(outgrown_meters);
+    fast_block.size = 0;
+    for (const Entry& entry : fast) {
+      if (entry.meter != nullptr) {
+        read_meter(entry, fast_block, *fast_ring);
+      }
+    }
+    fast_ring->publish({fast_block.samples.data(), fast_block.size});
+    slow_block.size = 0;
+    for (const Entry& entry : slow) {
+      read_meter(entry, slow_block, *slow_ring);
+    }
+    slow_ring->publish({slow_block.samples.data(), slow_block.size});
+  }
+
   std::int64_t all_failed_reads() const {
     std::int64_t sum = 0;
     for (const Meter* meter : meters) {
@@ -320,6 +338,7 @@ void Sampler::stop() {
       thread->join();
     }
   }
+  state.read_all_once_more();
   state.stop_ns = now_ns();
   state.running = false;
 }
@@ -358,8 +377,9 @@ domain::SamplerRecord Sampler::statistics() const {
   record.missed_ticks = state.missed_ticks.count();
   const double span = seconds_between(state.first_tick_ns.load(std::memory_order_relaxed),
                                       state.last_tick_ns.load(std::memory_order_relaxed));
-  record.achieved_hz =
-      record.ticks > 1 && span > 0 ? static_cast<double>(record.ticks - 1) / span : 0;
+  if (record.ticks > 1 && span > 0) {
+    record.achieved_hz = static_cast<double>(record.ticks - 1) / span;
+  }
   record.lateness_p50_s = static_cast<double>(state.lateness.quantile(0.5)) * 1e-9;
   record.lateness_p99_s = static_cast<double>(state.lateness.quantile(0.99)) * 1e-9;
   record.lateness_max_s = static_cast<double>(state.lateness.max()) * 1e-9;

@@ -23,7 +23,8 @@ class Sampler {
   Sampler& operator=(const Sampler&) = delete;
 
   void start();
-  /// Joins both threads; everything sampled can then be drained.
+  /// Joins both threads and reads every meter once more, so that readings lie on both sides of
+  /// whatever came before; everything sampled can then be drained.
   void stop();
   /// Adds a meter while running (the worker's process, which exists only after load began) on the
   /// slow thread.

@@ -4,9 +4,17 @@
 
 #include <fmt/format.h>
 
+#include "base/finite.hpp"
+
 namespace llem::store {
 
 Expected<void> write_document(const sys::Path& path, const base::Json& document) {
+  if (const auto field = base::find_not_finite(document)) {
+    return failure(
+        ErrorKind::internal,
+        fmt::format("`{}` cannot be written: `{}` is no finite number", path.string(), *field),
+        "report it with worker.log", "not_finite");
+  }
   return sys::write_file_atomic(path, base::write_json(document, base::JsonStyle::indented) + "\n");
 }
 

@@ -11,7 +11,8 @@
 
 namespace llem::store {
 
-/// Indented, atomically, with a final newline.
+/// Indented, atomically, with a final newline. A number that is not finite is an internal error
+/// that names its field (code "not_finite"); nothing is written then.
 Expected<void> write_document(const sys::Path& path, const base::Json& document);
 
 /// Refuses another schema than `schema` and another major version than 1.

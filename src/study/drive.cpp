@@ -1,6 +1,7 @@
 #include "study/drive.hpp"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <utility>
 
@@ -11,35 +12,35 @@
 #include "study/device_locks.hpp"
 #include "study/forecast.hpp"
 #include "study/gather.hpp"
+#include "study/keep.hpp"
 #include "study/plan.hpp"
 #include "study/progress.hpp"
 #include "study/rest.hpp"
 #include "sys/clock.hpp"
 #include "sys/host.hpp"
+#include "sys/wait.hpp"
 #include "trial/record.hpp"
 
 namespace llem::study {
 
 namespace {
 
-/// A trial that was not started because its memory cannot suffice: a recording like any other,
-/// without traces.
+/// A trial that was not started because its memory cannot suffice.
 domain::Recording refused(const trial::TrialSpec& spec, const predict::MemoryFit& fit) {
-  domain::Recording recording;
-  recording.trial = spec.trial;
-  recording.cycle = spec.cycle;
-  recording.attempt = spec.attempt;
-  recording.role = spec.role;
-  recording.configuration = spec.configuration;
-  recording.outcome.state = domain::OutcomeState::failed;
-  recording.outcome.code = "out_of_memory";
-  recording.outcome.phase = "load";
-  recording.outcome.message = fmt::format(
+  domain::Recording trial;
+  trial.trial = spec.trial;
+  trial.cycle = spec.cycle;
+  trial.attempt = spec.attempt;
+  trial.role = spec.role;
+  trial.configuration = spec.configuration;
+  std::string message = fmt::format(
       "not started: weights {:.0f} MiB, KV cache {:.0f} MiB, activations {:.0f} MiB and overhead "
       "{:.0f} MiB exceed the {:.0f} MiB there are (lower deploy.batch_size or "
       "deploy.context_length)",
       fit.weights_bytes / 1048576, fit.kv_cache_bytes / 1048576, fit.activation_bytes / 1048576,
       fit.overhead_bytes / 1048576, fit.available_bytes / 1048576);
+  domain::Recording recording = failed_recording(trial, "out_of_memory", std::move(message));
+  recording.outcome.phase = "load";
   return recording;
 }
 
@@ -98,9 +99,11 @@ class Driver {
     DriveOutcome outcome;
     outcome.summary = analysis::summarise(inputs_.plan, *gathered);
     outcome.summary.stopped = stopped_;
-    outcome.interrupted = interrupted_;
-    LLEM_TRY(directory_.write_summary(outcome.summary));
+    const auto summary = directory_.write_summary(outcome.summary);
     LLEM_TRY(directory_.write_results_table(*gathered));
+    LLEM_TRY(summary);
+    LLEM_TRY(look_for_interrupt());
+    outcome.interrupted = interrupted_;
     return outcome;
   }
 
@@ -161,6 +164,7 @@ class Driver {
       }
       last_cycle = planned.cycle;
       LLEM_TRY(with_retries(planned, progress));
+      LLEM_TRY(look_for_interrupt());
     }
     return {};
   }
@@ -176,8 +180,7 @@ class Driver {
       return {};
     }
     const bool interrupted = recording->outcome.state == domain::OutcomeState::interrupted;
-    const domain::TrialResult result = analysis::analyse(*recording);
-    LLEM_TRY(store::write_result(*progress.recording, result));
+    LLEM_ASSIGN(const domain::TrialResult result, keep_result(*progress.recording, *recording));
     const store::TrialState state = manifest_state(result, interrupted);
     LLEM_TRY(directory_.append_manifest(planned.index, recording->attempt, state,
                                         recording->outcome.code));
@@ -278,15 +281,14 @@ class Driver {
 
   Expected<bool> keep(const domain::Trial& planned, const sys::Path& place,
                       domain::Recording recording) {
+    LLEM_TRY(keep_recording(place, recording));
     const bool interrupted = recording.outcome.state == domain::OutcomeState::interrupted;
-    LLEM_TRY(store::write_recording(place, recording));
     if (recording.outcome.state == domain::OutcomeState::completed) {
       engines::remove_exchanged_files(place);
     }
     LLEM_TRY(directory_.append_manifest(planned.index, recording.attempt,
                                         store::TrialState::recorded));
-    domain::TrialResult result = analysis::analyse(recording);
-    LLEM_TRY(store::write_result(place, result));
+    LLEM_ASSIGN(domain::TrialResult result, keep_result(place, recording));
     const store::TrialState state = manifest_state(result, interrupted);
     LLEM_TRY(directory_.append_manifest(planned.index, recording.attempt, state,
                                         recording.outcome.code));
@@ -309,6 +311,16 @@ class Driver {
     }
     trial::Ports ports{*means.meters, inputs_.placement, watched_interrupts(), inputs_.events};
     return trial::record(spec, ports);
+  }
+
+  /// One that came while nothing was waited for: results were being written.
+  Expected<void> look_for_interrupt() {
+    std::array<sys::Waitable, 1> waiting{sys::Waitable{.fd = inputs_.interrupts.fd}};
+    LLEM_ASSIGN(const bool came, sys::wait_any(waiting, MonotonicTime()));
+    if (came) {
+      watched_interrupts().read();
+    }
+    return {};
   }
 
   /// Whatever becomes of the trial that an interrupt meets, no other follows it.
@@ -376,17 +388,27 @@ Expected<DriveOutcome> analyse_again(store::RunDirectory& directory) {
     return failure(ErrorKind::io, fmt::format("`{}` holds no recording", directory.path().string()),
                    "name a run directory with at least one finished trial");
   }
+  DriveOutcome outcome;
   std::vector<domain::TrialResult> results;
   for (const store::Attempt& attempt : attempts) {
     if (!attempt.recorded) {
       continue;
     }
-    LLEM_ASSIGN(const domain::Recording recording, store::read_recording(attempt.path));
-    results.push_back(analysis::analyse(recording));
-    LLEM_TRY(store::write_result(attempt.path, results.back()));
+    const auto recording = store::read_recording(attempt.path);
+    if (!recording) {
+      outcome.unread.push_back(recording.error().message);
+      // What an earlier analysis said of it stands: nothing better can be had.
+      if (auto before = store::read_result(attempt.path)) {
+        results.push_back(*std::move(before));
+      }
+      continue;
+    }
+    LLEM_ASSIGN(results.emplace_back(), keep_result(attempt.path, *recording));
+  }
+  if (results.empty()) {
+    return failure(ErrorKind::io, outcome.unread.front(), "no recording here can be read");
   }
   results = kept_results(plan, std::move(results));
-  DriveOutcome outcome;
   outcome.summary = analysis::summarise(plan, results);
   LLEM_TRY(directory.write_summary(outcome.summary));
   LLEM_TRY(directory.write_results_table(results));

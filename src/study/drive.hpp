@@ -46,13 +46,15 @@ struct DriveInputs {
 struct DriveOutcome {
   domain::Summary summary;
   bool interrupted = false;
+  std::vector<std::string> unread;  // recordings that could not be analysed again, and why
 };
 
 /// Runs every trial that is not done, of its shard. Failures of a trial are rows; an error is only
 /// what keeps results from being kept (a full disk).
 Expected<DriveOutcome> drive(const DriveInputs& inputs, store::RunDirectory& directory);
 
-/// Recomputes results and summary of a run directory from its recordings.
+/// Recomputes results and summary of a run directory from its recordings. A torn recording keeps
+/// the result it had, if any, and is named in `unread`.
 Expected<DriveOutcome> analyse_again(store::RunDirectory& directory);
 
 }  // namespace llem::study

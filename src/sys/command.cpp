@@ -49,7 +49,8 @@ bool is_program(const Path& path) {
 
 }  // namespace
 
-Expected<CommandOutput> run_command(const CommandLine& command, Seconds timeout) {
+Expected<CommandOutput> run_command(const CommandLine& command, Seconds timeout,
+                                    CommandInput input) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
     return failure(ErrorKind::io, fmt::format("cannot make a pipe: {}", system_reason(errno)));
@@ -59,7 +60,9 @@ Expected<CommandOutput> run_command(const CommandLine& command, Seconds timeout)
   ::fcntl(errors.get(), F_SETFL, O_NONBLOCK);
   LLEM_ASSIGN(Process process, Process::spawn_with(command, {}, errors_of_child));
   errors_of_child.close();
-  process.input().close();
+  if (input == CommandInput::none) {
+    process.input().close();
+  }
 
   const MonotonicTime deadline = deadline_after(timeout);
   CommandOutput output;

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "base/hash.hpp"
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "sys/system_error.hpp"
 
@@ -158,7 +159,13 @@ Expected<void> append_line(const Fd& file, std::string_view line, Durable durabl
   std::string text;
   text.reserve(line.size() + 1);
   text.append(line).push_back('\n');
+  struct stat before{};
+  const bool sized = ::fstat(file.get(), &before) == 0 && S_ISREG(before.st_mode);
   if (const int error = write_fully(file.get(), text); error != 0) {
+    // The part that a full disk still took would run into the next line.
+    if (sized && ::ftruncate(file.get(), before.st_size) != 0) {
+      base::warn(fmt::format("`{}` ends in half a line", path_of(file).string()));
+    }
     return io_failure("append to", path_of(file), error);
   }
   if (const int error = durable == Durable::yes ? sync(file.get()) : 0; error != 0) {

@@ -97,25 +97,45 @@ std::optional<bool> read_turbo(const Path& cpu) {
   return std::nullopt;
 }
 
+/// Small virtual machines have no DMI tables; their clock still comes from the hypervisor.
+std::optional<std::string> hypervisor_of_clock(const Path& root) {
+  const std::string clocks =
+      read_line(root / "sys/devices/system/clocksource/clocksource0/available_clocksource")
+          .value_or("");
+  if (has_word(clocks, "kvm-clock")) {
+    return "KVM";
+  }
+  if (clocks.find("hyperv_clocksource") != std::string::npos) {
+    return "Hyper-V";
+  }
+  return has_word(clocks, "xen") ? std::optional<std::string>("Xen") : std::nullopt;
+}
+
 std::optional<std::string> read_hypervisor(const Path& root, const Lines& cpuinfo) {
   struct Product {
     std::string_view text;
     std::string_view name;
   };
 
-  // What the products write into their DMI tables; the more telling first.
-  static constexpr std::array<Product, 12> kProducts{{{"vmware", "VMware"},
+  // What the products write into their DMI tables (as in systemd-detect-virt); the more telling
+  // first.
+  static constexpr std::array<Product, 17> kProducts{{{"vmware", "VMware"},
                                                       {"virtualbox", "VirtualBox"},
                                                       {"innotek", "VirtualBox"},
+                                                      {"oracle corporation", "VirtualBox"},
                                                       {"parallels", "Parallels"},
                                                       {"hvm domu", "Xen"},
                                                       {"xen", "Xen"},
+                                                      {"bhyve", "bhyve"},
+                                                      {"apple virtualization", "Apple"},
                                                       {"google compute engine", "Google KVM"},
                                                       {"amazon ec2", "Amazon Nitro"},
                                                       {"virtual machine", "Hyper-V"},
                                                       {"kvm", "KVM"},
                                                       {"qemu", "KVM"},
-                                                      {"openstack", "KVM"}}};
+                                                      {"kubevirt", "KVM"},
+                                                      {"openstack", "KVM"},
+                                                      {"bochs", "Bochs"}}};
   const auto flags = value_of(cpuinfo, "flags", ':');
   if (flags && !has_word(*flags, "hypervisor")) {
     return std::nullopt;  // bare metal of a cloud carries the same product names
@@ -124,7 +144,8 @@ std::optional<std::string> read_hypervisor(const Path& root, const Lines& cpuinf
     return *type == "xen" ? "Xen" : *type;
   }
   std::string dmi;
-  for (const char* file : {"sys_vendor", "product_name", "bios_vendor"}) {
+  for (const char* file :
+       {"sys_vendor", "product_name", "product_version", "board_vendor", "bios_vendor"}) {
     dmi += base::lower(read_line(root / "sys/class/dmi/id" / file).value_or("")) + '\n';
   }
   for (const Product& product : kProducts) {
@@ -132,7 +153,10 @@ std::optional<std::string> read_hypervisor(const Path& root, const Lines& cpuinf
       return std::string(product.name);
     }
   }
-  return flags ? std::optional<std::string>("unknown") : std::nullopt;
+  if (!flags) {
+    return std::nullopt;
+  }
+  return hypervisor_of_clock(root).value_or(std::string(kUnknownHypervisor));
 }
 
 std::optional<std::string> read_container(const Path& root) {

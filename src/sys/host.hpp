@@ -5,11 +5,15 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sys/file.hpp"
 
 namespace llem::sys {
+
+/// Where there is a hypervisor and nothing says which.
+inline constexpr std::string_view kUnknownHypervisor = "unknown";
 
 struct HostFacts {
   std::string hostname;

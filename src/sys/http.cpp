@@ -265,7 +265,7 @@ Expected<Fd> open_part(const Path& part) {
       return io_failure("write", part, errno);
     }
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-      return failure(ErrorKind::io,
+      return failure(ErrorKind::preflight,
                      fmt::format("another process is downloading `{}`", part.string()),
                      "wait until it has finished", "locked");
     }

@@ -16,6 +16,7 @@
 
 #include <fmt/format.h>
 
+#include "base/log.hpp"
 #include "sys/affinity.hpp"
 #include "sys/file.hpp"
 #include "sys/process_tree.hpp"
@@ -214,6 +215,26 @@ std::vector<Fd> open_live(const std::vector<ProcessEntry>& entries) {
   return out;
 }
 
+/// Adds those of `members` that left the group, once each.
+void add_outside(const std::vector<ProcessEntry>& members, pid_t group, std::vector<pid_t>& pids) {
+  for (const ProcessEntry& entry : members) {
+    const bool again = std::find(pids.begin(), pids.end(), entry.pid) != pids.end();
+    if (entry.group != group && !entry.ended() && !again) {
+      pids.push_back(entry.pid);
+    }
+  }
+}
+
+std::vector<pid_t> live_among(const std::vector<ProcessEntry>& entries) {
+  std::vector<pid_t> pids;
+  for (const ProcessEntry& entry : entries) {
+    if (!open_live({entry}).empty()) {
+      pids.push_back(entry.pid);
+    }
+  }
+  return pids;
+}
+
 }  // namespace
 
 std::string describe(ExitStatus status) {
@@ -369,7 +390,7 @@ std::optional<ExitStatus> Process::poll() {
   } while (outcome != 0 && errno == EINTR);
   if (outcome != 0) {
     status_ = ExitStatus{false, -1};
-  } else if (info.si_pid == pid_) {
+  } else if (info.si_pid == pid_ && info.si_code != CLD_TRAPPED) {  // a debugger's stop is no end
     status_ = ExitStatus{info.si_code != CLD_EXITED, info.si_status};
   }
   return status_;
@@ -397,13 +418,10 @@ void Process::signal_group(int signal) {
   }
 }
 
-std::vector<pid_t> Process::stop(Seconds grace) {
+Stopped Process::stop(Seconds grace, Seconds kill_limit) {
   // What the leader leaves behind in its group gets a short part of the grace only: it has lost its
   // master.
   constexpr Seconds kOrphanGrace{0.5};
-  // Longer than a process needs to give back its memory; one stuck in a driver cannot be waited
-  // for.
-  constexpr Seconds kKillLimit{5};
   if (pid_ < 0 || stopped_) {
     return {};
   }
@@ -427,8 +445,8 @@ std::vector<pid_t> Process::stop(Seconds grace) {
     std::erase_if(members, [&](const ProcessEntry& entry) { return entry.group != pid_; });
     wait_for_all(open_live(members), std::min(end, deadline_after(kOrphanGrace)));
   }
-  std::vector<pid_t> hunted;
-  const MonotonicTime limit = deadline_after(kKillLimit);
+  Stopped stopped;
+  const MonotonicTime limit = deadline_after(kill_limit);
   while (true) {
     signal_group(SIGKILL);
     const auto members = look();
@@ -436,26 +454,30 @@ std::vector<pid_t> Process::stop(Seconds grace) {
     for (const Fd& target : targets) {
       send_by_pidfd(target, SIGKILL);
     }
-    for (const ProcessEntry& entry : members) {
-      const bool again = std::find(hunted.begin(), hunted.end(), entry.pid) != hunted.end();
-      if (entry.group != pid_ && !entry.ended() && !again) {
-        hunted.push_back(entry.pid);
-      }
-    }
+    add_outside(members, pid_, stopped.hunted);
     wait_for_all(targets, limit);
     for (const Fd& target : targets) {
       reap(target);
     }
     std::array<Waitable, 1> waiting{Waitable{.fd = pidfd_.get()}};
     const auto ended = wait_any(waiting, limit);
-    if ((targets.empty() && ended && *ended) || Clock::now() >= limit) {
+    if (targets.empty() && ended && *ended) {
+      break;
+    }
+    if (Clock::now() >= limit) {
+      stopped.survivors = live_among(members);
       break;
     }
   }
-  poll();
+  if (!poll()) {
+    stopped.survivors.push_back(pid_);
+  }
   stopped_ = true;
   reap(pidfd_);
-  return hunted;
+  for (const pid_t pid : stopped.survivors) {
+    base::warn(fmt::format("process {} of `{}` outlived SIGKILL", pid, name_));
+  }
+  return stopped;
 }
 
 void become_subreaper() {

@@ -36,6 +36,10 @@ struct CommandOutput {
   std::string err;
 };
 
+/// What a command reads: nothing; or a pipe that stays empty and ends with this process, so that
+/// the command can notice.
+enum class CommandInput { none, held };
+
 /// Every child carries this environment variable, its value unique to the child (after those of the
 /// programs above it, separated by '/'): what marks a process as ours when it has left group and
 /// session.
@@ -46,6 +50,15 @@ struct SpawnOptions {
   std::string stderr_path;
   /// CPUs the child may run on, as in "0-3,8"; empty: inherited.
   std::string cpu_affinity;
+};
+
+/// Longer than a process needs to give back its memory; one stuck in a driver cannot be waited for.
+inline constexpr Seconds kKillLimit{5};
+
+/// What it took to end a process and all it started.
+struct Stopped {
+  std::vector<pid_t> hunted;     // had left its group and were killed
+  std::vector<pid_t> survivors;  // live on, SIGKILL notwithstanding: stuck in the kernel
 };
 
 /// A child whose stdin and stdout are pipes of ours. It leads a new session; all descendants stay
@@ -79,15 +92,16 @@ class Process {
   /// Fails with kind timeout when it still runs after `limit`.
   Expected<ExitStatus> wait(Seconds limit);
   void signal_group(int signal);
-  /// SIGTERM to the group, up to `grace`, then SIGKILL; afterwards no process of the group or
-  /// session is left. Returns the pids that had to be hunted down outside the group (daemonised
-  /// children). These are known by their session, by their parents, or by the mark in their
+  /// SIGTERM to the group, up to `grace`, then SIGKILL, up to `kill_limit`; afterwards no process
+  /// of the group or session is left but those returned as survivors. Those outside the group
+  /// (daemonised children) are known by their session, by their parents, or by the mark in their
   /// environment (kTrialVariable); one that shed all three before stop() was called stays alive.
-  /// Blocks at most `grace` and a few seconds more. The second call does nothing.
-  std::vector<pid_t> stop(Seconds grace);
+  /// The second call does nothing.
+  Stopped stop(Seconds grace, Seconds kill_limit = kKillLimit);
 
  private:
-  friend Expected<CommandOutput> run_command(const CommandLine& command, Seconds timeout);
+  friend Expected<CommandOutput> run_command(const CommandLine& command, Seconds timeout,
+                                             CommandInput input);
   static Expected<Process> spawn_with(const CommandLine& command, const SpawnOptions& options,
                                       const Fd& stderr_end);
   Process() = default;
@@ -111,7 +125,8 @@ std::vector<pid_t> descendants();
 
 /// Runs a short command to its end without input and collects its output (the first 4 MiB each).
 /// What it leaves running is killed.
-Expected<CommandOutput> run_command(const CommandLine& command, Seconds timeout);
+Expected<CommandOutput> run_command(const CommandLine& command, Seconds timeout,
+                                    CommandInput input = CommandInput::none);
 
 /// The absolute path of a program in $PATH; a name with a slash is a path.
 std::optional<std::string> find_program(const std::string& name);

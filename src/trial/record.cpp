@@ -27,6 +27,9 @@ namespace {
 constexpr std::int64_t kDistinctPasses = 16;
 constexpr std::int64_t kLargestClockBoundNs = 1'000'000;
 constexpr Seconds kStopGrace{5};
+// Labels of what is served.
+constexpr const char* kWarmup = "warmup";
+constexpr const char* kWindow = "window";
 
 std::string timeout_code(domain::PhaseName phase) {
   switch (phase) {
@@ -132,6 +135,9 @@ Expected<void> Recorder::all_phases() {
   begin_phase(domain::PhaseName::loaded_idle, *measure.baseline.loaded_s);
   LLEM_TRY(rest(*measure.baseline.loaded_s));
   LLEM_TRY(warm_up());
+  // Before the pad, so that nothing but idle time lies between the two.
+  LLEM_TRY(engine_->write_schedule(kWindow,
+                                   wire_schedule(schedules_.window, spec_.configuration, block())));
   begin_phase(domain::PhaseName::pad_before, *measure.window.pad_s);
   LLEM_TRY(rest(*measure.window.pad_s));
   LLEM_TRY(serve_window());
@@ -229,14 +235,12 @@ Expected<void> Recorder::warm_up() {
   const protocol::Schedule schedule =
       wire_schedule(schedules_.warmup, spec_.configuration, block());
   const MonotonicTime deadline = phase_deadline(spec_.timeouts.warmup_s);
-  bool first = true;
+  LLEM_TRY(engine_->write_schedule(kWarmup, schedule));
   do {
     protocol::Repeat once;
     once.max_passes = 1;
     once.max_s = longest - elapsed();
-    LLEM_ASSIGN(auto outcome, first ? engine_->serve("warmup", schedule, once, deadline)
-                                    : engine_->serve_again("warmup", once, deadline));
-    first = false;
+    LLEM_ASSIGN(auto outcome, engine_->serve(kWarmup, once, deadline));
     note_warmup_pass(std::move(outcome.serve));
     if (engine_->interrupted()) {
       return failure(ErrorKind::interrupted, "interrupted", {}, "interrupted");
@@ -264,8 +268,10 @@ void Recorder::note_warmup_pass(domain::Serve pass) {
     criteria.blocks = spec_.configuration.measure.profile == domain::Profile::quick ? 3 : 5;
     const stats::SteadyVerdict verdict = stats::judge_steady(times, rates, criteria);
     recording_.warmup.steady = verdict.steady;
-    recording_.warmup.cv_ratio = verdict.cv;
-    recording_.warmup.slope_ratio = verdict.relative_slope;
+    if (verdict.enough_blocks) {
+      recording_.warmup.cv_ratio = verdict.cv;
+      recording_.warmup.slope_ratio = verdict.relative_slope;
+    }
   }
   if (recording_.serves.empty()) {
     recording_.serves.push_back(std::move(pass));
@@ -290,11 +296,9 @@ Expected<void> Recorder::serve_window() {
   protocol::Repeat repeat;
   repeat.min_s = *window.min_s;
   repeat.min_requests = window.min_requests.value_or(0);
-  const protocol::Schedule schedule =
-      wire_schedule(schedules_.window, spec_.configuration, block());
   begin_phase(domain::PhaseName::window, repeat.min_s);
   engine_->watch_silence(Seconds(0));  // nothing is said while it is measured
-  auto outcome = engine_->serve("window", schedule, repeat, phase_deadline(spec_.timeouts.window_s));
+  auto outcome = engine_->serve(kWindow, repeat, phase_deadline(spec_.timeouts.window_s));
   if (!outcome) {
     return tl::unexpected(outcome.error());
   }
@@ -321,12 +325,16 @@ void Recorder::stop_engine() {
   }
   const bool interrupted = recording_.outcome.state == domain::OutcomeState::interrupted;
   const bool wanted = recording_.outcome.state == domain::OutcomeState::completed;
-  const auto strays = engine_->stop(wanted ? kStopGrace : Seconds(interrupted ? 0.5 : 1));
-  if (!strays.empty()) {
+  const sys::Stopped stopped = engine_->stop(wanted ? kStopGrace : Seconds(interrupted ? 0.5 : 1));
+  if (!stopped.hunted.empty()) {
     recording_.notes.push_back(
         {"engine_warning", fmt::format("{} processes of the worker had left its group and were "
                                        "killed",
-                                       strays.size())});
+                                       stopped.hunted.size())});
+  }
+  if (!stopped.survivors.empty()) {
+    warn("worker_survived", fmt::format("process {} of the worker outlived SIGKILL",
+                                        fmt::join(stopped.survivors, ", ")));
   }
   if (auto result = engine_->read_result()) {
     recording_.worker = std::move(result->worker);
@@ -399,13 +407,15 @@ engines::Hooks Recorder::hooks() {
     event.total = progress.total;
     ports_.events(event);
   };
-  hooks.warning = [this](const protocol::Warning& warning) {
-    recording_.notes.push_back({warning.code, warning.text});
-    Event event = phase_event(EventKind::warning);
-    event.text = warning.text;
-    ports_.events(event);
-  };
+  hooks.warning = [this](const protocol::Warning& warning) { warn(warning.code, warning.text); };
   return hooks;
+}
+
+void Recorder::warn(const std::string& code, const std::string& text) {
+  recording_.notes.push_back({code, text});
+  Event event = phase_event(EventKind::warning);
+  event.text = text;
+  ports_.events(event);
 }
 
 Expected<void> Recorder::rest(double seconds) {

@@ -35,6 +35,7 @@ class Recorder {
   void fail(const Error& error);
 
   engines::Hooks hooks();
+  void warn(const std::string& code, const std::string& text);
   Expected<void> rest(double seconds);
   void begin_phase(domain::PhaseName name, std::optional<double> expected = {});
   void close_phase();

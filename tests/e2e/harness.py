@@ -41,8 +41,7 @@ def merged(base, over):
 
 
 def scripted(script=None, **over):
-    """A study of the test engine that is over in a second. Host meters read every half second, the last time after the
-    window: hence the cool-down."""
+    """A study of the test engine that is over in a second."""
     study = {
         "name": "e2e",
         "model": "pretend",

@@ -74,7 +74,10 @@ class Study(Case):
     def test_native_argument(self):
         self.refuse("model: m\ndeploy:\n  llamacpp: {n_batsch: 5}\n", "study.yaml:3:", "n_batsch", "`n_batch`")
         self.refuse("model: m\ndeploy:\n  max_batched_tokens: 4\n  llamacpp: {n_batch: 5}\n", "n_batch",
-                    "max_batched_tokens")
+                    "study.yaml:3:", "study.yaml:4:", "max_batched_tokens")
+        # Fields that have a default contradict only where they were written.
+        self.refuse("model: m\ndeploy:\n  threads: 1\n  llamacpp: {n_threads: 2}\n", "study.yaml:3:", "study.yaml:4:")
+        self.refuse("model: m\ndeploy:\n  context_length: 64\n  llamacpp: {n_ctx: 32}\n", "study.yaml:4:")
         self.refuse("model: m\ndeploy:\n  llamacpp: {n_batch: lots}\n", "study.yaml:3", "n_batch")
 
     def test_fault_of_the_command_line(self):

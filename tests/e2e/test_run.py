@@ -147,6 +147,11 @@ class NoSensor(Case):
         self.assertEqual(summary["gross_j_per_output_token"]["source"], "estimated")
         self.assertEqual(summary["state"], "flagged")
 
+    def test_needs_no_cooldown_for_a_reading_after_the_window(self):
+        run = self.measure(scripted(measure={"window": {"min_s": 0.2, "pad_s": 0}, "cooldown_s": 0}))
+        self.assertNotIn("no_energy", codes(run.results()[0]))
+        self.assertGreater(run.results()[0]["energy"]["headline_gross_j"]["value"], 0)
+
     def test_no_meter_at_all_is_no_zero(self):
         os.unlink(os.path.join(self.system, "proc"))
         done = self.run_llem("run", self.write("study.json", scripted()), code=None)
@@ -159,6 +164,7 @@ class NoSensor(Case):
     def test_strict_takes_no_flag(self):
         run = self.measure(scripted(measure={"strict": True}), code=4)
         self.assertEqual(run.results()[0]["validity"]["state"], "flagged")
+        self.run_llem("analyse", run.path, code=4)
 
 
 class Analyse(Case):
@@ -188,12 +194,30 @@ class Analyse(Case):
         self.run_llem("analyse", moved)
         self.assertTrue(os.path.exists(os.path.join(moved, "summary.json")))
 
+    def test_a_torn_recording_keeps_no_other_back(self):
+        run = self.measure(scripted(study={"cycles": 4}))
+        kept = read_bytes(run.trials[0], "result.json")
+        for trial in run.trials[:2]:
+            os.truncate(os.path.join(trial, "traces.parquet"), 100)
+        for trial in run.trials[1:]:
+            os.unlink(os.path.join(trial, "result.json"))
+        os.unlink(os.path.join(run.path, "summary.json"))
+        done = self.run_llem("analyse", run.path, code=5)
+        for trial, torn in zip(run.trials, (True, True, False, False)):
+            self.assertEqual(os.path.basename(trial) in done.stderr, torn, done.stderr)
+        self.assertEqual(read_bytes(run.trials[0], "result.json"), kept)
+        self.assertEqual([os.path.exists(os.path.join(trial, "result.json")) for trial in run.trials],
+                         [True, False, True, True])
+        self.assertEqual([row["trial"] for row in run.read("summary.json")["trials"]], [0, 2, 3])
+        self.assertIn("J/output token", done.stdout)
+
     def test_refuses_what_is_no_run(self):
         self.refused(self.run_llem("analyse", "nowhere", code=None), 5, "nowhere")
         self.refused(self.run_llem("analyse", self.folder, code=None), 5, "plan.json")
         run = self.measure(scripted())
         path = os.path.join(run.trials[0], "traces.parquet")
         os.truncate(path, 100)
+        os.unlink(os.path.join(run.trials[0], "result.json"))
         self.refused(self.run_llem("analyse", run.path, code=None), 5, "traces.parquet")
         self.write(os.path.join(run.trials[0], "recording.json"), '{"schema": "recording", "schema_version": "99.0.0"}')
         self.refused(self.run_llem("analyse", run.path, code=None), 5, "recording.json")
@@ -267,6 +291,24 @@ class Streams(Case):
             self.assertEqual(done.stdout.count(b"\n"), 1)
         for run in self.runs():
             self.assertEqual([state for _, state, _ in run.manifest()], ["started", "recorded", "done"])
+
+    def test_a_reader_that_is_slow_on_a_stream_that_does_not_wait(self):
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        try:
+            while True:
+                os.write(writing, b" " * 4096)
+        except BlockingIOError:
+            pass
+        process = subprocess.Popen([self.llem, "config", "schema", "result"], stdin=subprocess.DEVNULL, stdout=writing,
+                                   stderr=subprocess.PIPE, env=self.env, cwd=self.folder)
+        os.close(writing)
+        with self.assertRaises(subprocess.TimeoutExpired, msg="nobody has read yet"):
+            process.wait(0.5)
+        with open(reading, "rb") as file:
+            json.loads(file.read())
+        self.assertEqual((process.wait(30), process.stderr.read()), (0, b""))
+        process.stderr.close()
 
     def test_closed_descriptors(self):
         self.write("study.json", scripted())
@@ -366,10 +408,12 @@ class Doctor(Case):
     def test_says_what_is_missing_and_what_it_costs(self):
         checks = json.loads(self.run_llem("doctor", "--json").stdout)["checks"]
         by_subject = {check["subject"]: check for check in checks}
-        for subject in ("meter nvml", "meter rapl"):
+        for subject, cost in (("meter nvml", "never estimated"), ("meter rapl", "±50 %")):
             self.assertEqual(by_subject[subject]["state"], "missing")
-            self.assertIn("±50 %", by_subject[subject]["accuracy"])
+            self.assertIn(cost, by_subject[subject]["accuracy"])
             self.assertTrue(by_subject[subject]["fix"])
+        self.assertIn("no sensor measures the CPU", by_subject["meter estimate"]["detail"])
+        self.assertNotIn("meter gpu energy", by_subject)
         self.assertEqual(by_subject["meter host"]["state"], "ok")
         for check in checks:
             self.assertIn(check["state"], ("ok", "degraded", "missing"))

@@ -77,9 +77,9 @@ TEST(Sampler, keeps_its_rate_without_drift_and_loses_nothing) {
   sampler.drain(traces);
   ASSERT_EQ(traces.size(), 3U);
   const domain::SamplerRecord record = sampler.statistics();
-  EXPECT_EQ(traces[0].size(), static_cast<std::size_t>(record.ticks));
+  EXPECT_EQ(traces[0].size(), static_cast<std::size_t>(record.ticks) + 1);  // one when it stopped
   EXPECT_EQ(traces[1].size(), traces[0].size());
-  EXPECT_EQ(fast.reads(), record.ticks);
+  EXPECT_EQ(fast.reads(), record.ticks + 1);
   expect_in_order(traces[0]);
   expect_in_order(traces[2]);
   // Ticks lie on a grid: read or skipped, none is lost and none is added.
@@ -93,7 +93,7 @@ TEST(Sampler, keeps_its_rate_without_drift_and_loses_nothing) {
   EXPECT_EQ(record.failed_reads, fast.failed_reads() + slow.failed_reads());
   // However late single ticks are, the last grid point is where it belongs.
   const double first = static_cast<double>(traces[0].front().t_ns) * 1e-9;
-  const double last = static_cast<double>(traces[0].back().t_ns) * 1e-9;
+  const double last = static_cast<double>(traces[0].rbegin()[1].t_ns) * 1e-9;
   const double slots = static_cast<double>(record.ticks + record.missed_ticks - 1);
   EXPECT_NEAR(last - first, slots / 200, record.lateness_max_s + 0.006);
 }
@@ -134,6 +134,26 @@ TEST(Sampler, takes_up_a_meter_while_it_runs) {
   expect_in_order(traces[1]);
 }
 
+TEST(Sampler, reads_every_meter_after_whatever_came_before) {
+  CountingMeter fast;
+  CountingMeter slow(1000);
+  CountingMeter late(1000);
+  Sampler sampler({&fast, &slow}, 1);
+  sampler.start();
+  wait_seconds(0.05);
+  sampler.add(&late);
+  const std::int64_t work_ended = to_ns(std::chrono::steady_clock::now());
+  sampler.stop();
+  std::vector<domain::Trace> traces;
+  sampler.drain(traces);
+  ASSERT_EQ(traces.size(), 3U);
+  for (const domain::Trace& trace : traces) {
+    ASSERT_FALSE(trace.empty());
+    EXPECT_GE(trace.back().t_ns, work_ended);
+    expect_in_order(trace);
+  }
+}
+
 TEST(Sampler, stops_at_once_and_may_never_have_started) {
   CountingMeter meter(1000);
   {
@@ -146,8 +166,9 @@ TEST(Sampler, stops_at_once_and_may_never_have_started) {
   sampler.stop();
   sampler.stop();
   EXPECT_LT(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(), 2);
-  EXPECT_LE(meter.reads(), 1);
+  EXPECT_EQ(meter.reads(), 2) << "when it began and when it stopped";
   const domain::SamplerRecord record = sampler.statistics();
+  EXPECT_FALSE(record.achieved_hz) << "nothing is read at the sampling rate";
   wait_seconds(0.02);
   EXPECT_EQ(sampler.statistics().duration_s, record.duration_s);
 }

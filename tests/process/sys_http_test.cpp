@@ -286,6 +286,7 @@ TEST(Download, leaves_a_part_alone_that_another_process_is_fetching) {
   const auto outcome = download("http://127.0.0.1:9/x", place.file);
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().code, "locked");
+  EXPECT_EQ(outcome.error().kind, ErrorKind::preflight);
 }
 
 }  // namespace

@@ -7,11 +7,13 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
 
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "sys/file.hpp"
 #include "sys/process.hpp"
@@ -201,7 +203,7 @@ TEST(Process, that_dies_at_once_turns_writing_into_an_error_without_a_signal) {
   sigset_t pending;
   sigpending(&pending);
   EXPECT_FALSE(sigismember(&pending, SIGPIPE));
-  EXPECT_TRUE(process->stop(Seconds(1)).empty());
+  EXPECT_TRUE(process->stop(Seconds(1)).hunted.empty());
 }
 
 TEST(Process, that_does_not_read_is_a_timeout) {
@@ -226,7 +228,7 @@ TEST(Stop, lets_a_polite_child_finish_its_work) {
       Process::spawn(shell("trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.05; done"));
   ASSERT_TRUE(process);
   ASSERT_EQ(next_line(*process), "up");
-  EXPECT_TRUE(process->stop(kPatience).empty());
+  EXPECT_TRUE(process->stop(kPatience).hunted.empty());
   EXPECT_EQ(next_line(*process), "bye");
   EXPECT_EQ(describe(*process->poll()), "exit code 3");
 }
@@ -241,6 +243,32 @@ TEST(Stop, kills_a_child_that_ignores_the_polite_signal) {
   EXPECT_FALSE(lives(pid));
 }
 
+TEST(Stop, tells_of_a_process_that_outlives_sigkill) {
+  auto process = Process::spawn({{"sleep", "300"}, {}});
+  ASSERT_TRUE(process);
+  const pid_t pid = process->pid();
+  // A traced process that halts on its way out stands for one that is stuck in a driver.
+  ASSERT_EQ(::ptrace(PTRACE_SEIZE, pid, nullptr, PTRACE_O_TRACEEXIT), 0);
+  std::string log;
+  base::set_log_sink([&log](base::LogLevel, std::string_view line) { log += line; },
+                     base::LogLevel::warning);
+  const Stopped stopped = process->stop(Seconds(0), Seconds(0.2));
+  base::set_log_sink({}, base::LogLevel::error);
+  EXPECT_NE(log.find(std::to_string(pid)), std::string::npos) << "whoever drops it, it is told";
+  EXPECT_EQ(stopped.survivors, std::vector<pid_t>{pid});
+  EXPECT_TRUE(stopped.hunted.empty());
+  EXPECT_TRUE(lives(pid));
+  EXPECT_EQ(::ptrace(PTRACE_DETACH, pid, nullptr, nullptr), 0);
+  EXPECT_EQ(::waitpid(pid, nullptr, 0), pid);
+}
+
+TEST(Stop, knows_of_nothing_that_outlives_sigkill_where_nothing_does) {
+  auto process = Process::spawn(shell("sleep 300 & echo up; wait"));
+  ASSERT_TRUE(process);
+  ASSERT_EQ(next_line(*process), "up");
+  EXPECT_TRUE(process->stop(Seconds(0)).survivors.empty());
+}
+
 TEST(Stop, ends_children_that_outlive_their_leader_in_the_group) {
   auto process =
       Process::spawn(shell("(trap '' TERM; echo ready; exec sleep 300) & echo $!; wait"));
@@ -249,7 +277,7 @@ TEST(Stop, ends_children_that_outlive_their_leader_in_the_group) {
   std::string second = next_line(*process);
   const pid_t child = std::atoi((first == "ready" ? second : first).c_str());
   ASSERT_TRUE(lives(child));
-  EXPECT_TRUE(process->stop(Seconds(5)).empty());
+  EXPECT_TRUE(process->stop(Seconds(5)).hunted.empty());
   EXPECT_FALSE(lives(child));
 }
 
@@ -265,7 +293,7 @@ TEST(Stop, hunts_down_a_daemon_while_its_leader_lives) {
   const pid_t daemon = next_pid(*process);
   ASSERT_TRUE(lives(daemon));
   ASSERT_NE(::getsid(daemon), process->pid());
-  EXPECT_EQ(process->stop(Seconds(1)), std::vector<pid_t>{daemon});
+  EXPECT_EQ(process->stop(Seconds(1)).hunted, std::vector<pid_t>{daemon});
   EXPECT_FALSE(lives(daemon));
   EXPECT_FALSE(is_our_child(daemon));  // reaped, not left as a zombie
   EXPECT_TRUE(descendants().empty());
@@ -278,7 +306,7 @@ TEST(Stop, hunts_down_a_daemon_whose_leader_is_long_gone) {
   const pid_t daemon = next_pid(*process);
   ASSERT_TRUE(process->wait(kPatience));
   ASSERT_TRUE(lives(daemon));
-  EXPECT_EQ(process->stop(Seconds(1)), std::vector<pid_t>{daemon});
+  EXPECT_EQ(process->stop(Seconds(1)).hunted, std::vector<pid_t>{daemon});
   EXPECT_FALSE(lives(daemon));
   EXPECT_TRUE(descendants().empty());
 }
@@ -288,7 +316,7 @@ TEST(Stop, hunts_down_a_daemon_without_being_its_reaper) {
   ASSERT_TRUE(process);
   const pid_t daemon = next_pid(*process);
   ASSERT_TRUE(process->wait(kPatience));
-  EXPECT_EQ(process->stop(Seconds(0)), std::vector<pid_t>{daemon});
+  EXPECT_EQ(process->stop(Seconds(0)).hunted, std::vector<pid_t>{daemon});
   EXPECT_FALSE(lives(daemon));
 }
 
@@ -298,7 +326,7 @@ TEST(Stop, finds_a_child_that_shed_session_and_environment_through_its_parent) {
   ASSERT_TRUE(process);
   const pid_t child = next_pid(*process);
   ASSERT_TRUE(lives(child));
-  EXPECT_EQ(process->stop(Seconds(1)), std::vector<pid_t>{child});
+  EXPECT_EQ(process->stop(Seconds(1)).hunted, std::vector<pid_t>{child});
   EXPECT_FALSE(lives(child));
 }
 
@@ -313,7 +341,7 @@ TEST(Stop, spares_other_children_of_this_program) {
     ::execlp("sleep", "sleep", "300", nullptr);
     ::_exit(127);
   }
-  EXPECT_TRUE(process->stop(Seconds(1)).empty());
+  EXPECT_TRUE(process->stop(Seconds(1)).hunted.empty());
   EXPECT_TRUE(lives(bystander->pid()));
   EXPECT_TRUE(lives(daemon));
   EXPECT_TRUE(lives(plain));
@@ -329,14 +357,14 @@ TEST(Stop, finds_grandchildren_of_a_program_that_marks_its_own_children) {
   ASSERT_TRUE(process);
   const pid_t daemon = next_pid(*process);
   ASSERT_TRUE(process->wait(kPatience));
-  EXPECT_EQ(process->stop(Seconds(0)), std::vector<pid_t>{daemon});
+  EXPECT_EQ(process->stop(Seconds(0)).hunted, std::vector<pid_t>{daemon});
 }
 
 TEST(Stop, does_nothing_the_second_time) {
   auto process = Process::spawn({{"sleep", "300"}, {}});
   ASSERT_TRUE(process);
   process->stop(Seconds(1));
-  EXPECT_TRUE(process->stop(Seconds(1)).empty());
+  EXPECT_TRUE(process->stop(Seconds(1)).hunted.empty());
   process->signal_group(SIGKILL);
   EXPECT_EQ(describe(*process->poll()), "killed by SIGTERM");
 }
@@ -389,6 +417,12 @@ TEST(RunCommand, collects_both_streams_and_the_status) {
   EXPECT_EQ(output->out, "out\n");
   EXPECT_EQ(output->err, "err\n");
   EXPECT_EQ(output->status.code, 4);
+}
+
+TEST(RunCommand, lets_a_command_see_that_we_are_still_here) {
+  const auto script = shell("timeout 0.3 cat; echo $?");
+  EXPECT_EQ(run_command(script, kPatience)->out, "0\n");
+  EXPECT_EQ(run_command(script, kPatience, CommandInput::held)->out, "124\n");
 }
 
 TEST(RunCommand, is_not_delayed_by_a_grandchild_that_holds_the_output_open) {

@@ -91,6 +91,28 @@ TEST(NativeArguments, name_the_field_that_does_not_fit) {
   EXPECT_TRUE(has(native_arguments(config).error().message, "`deploy.batch_size` does not fit"));
 }
 
+TEST(LlamacppArguments, contradict_what_the_user_wrote_elsewhere) {
+  using Change = void (*)(domain::Deploy&);
+  const auto contradicts = [](const char* name, Json value, Change change) {
+    domain::Deploy deploy;
+    change(deploy);
+    deploy.llamacpp[name] = std::move(value);
+    const auto checked = engines::check_llamacpp_arguments(deploy, DeployState::as_written);
+    return !checked && checked.error().context.size() == 2;
+  };
+  const Change context = [](domain::Deploy& d) { d.batch_size = 2, d.context_length = 100; };
+  EXPECT_TRUE(contradicts("n_ctx", 100, context));
+  EXPECT_FALSE(contradicts("n_ctx", 200, context));
+  EXPECT_TRUE(contradicts("n_seq_max", 1, context));
+  EXPECT_FALSE(contradicts("n_seq_max", 4, context));
+  EXPECT_TRUE(contradicts("n_ubatch", 9, [](auto& d) { d.micro_batch_tokens = 8; }));
+  EXPECT_TRUE(contradicts("n_threads", 4, [](auto& d) { d.threads = 2; }));
+  EXPECT_FALSE(contradicts("n_threads", 4, [](auto&) {}));
+  EXPECT_TRUE(contradicts("type_k", "q8_0", [](auto& d) { d.kv_cache.dtype = "f16"; }));
+  EXPECT_TRUE(contradicts("type_v", "f32", [](auto& d) { d.kv_cache.dtype = "f16"; }));
+  EXPECT_FALSE(contradicts("type_v", "f32", [](auto&) {}));
+}
+
 TEST(LlamacppArguments, are_refused_when_unknown_with_the_nearest_name) {
   auto config = a_config();
   config.deploy.llamacpp["n_ubtch"] = Json(2);

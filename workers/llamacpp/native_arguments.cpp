@@ -109,20 +109,13 @@ class Mapping {
     if (config_.deploy.llamacpp.contains(name)) {
       return bad_argument(fits.error().message);
     }
-    const std::string_view field =
-        argument->canonical.empty() ? std::string_view("batch_size") : argument->canonical;
-    return bad_argument(
-        fmt::format("`deploy.{}` does not fit llama.cpp: {}", field, fits.error().message));
+    return bad_argument(fmt::format("`deploy.{}` does not fit llama.cpp: {}", argument->canonical,
+                                    fits.error().message));
   }
 
   Expected<void> check() const {
     for (const auto& [name, value] : native_) {
       LLEM_TRY(check_value(name, value));
-    }
-    const std::int64_t sequences = *integer("n_seq_max");
-    if (sequences < config_.deploy.batch_size) {
-      return bad_argument(fmt::format("n_seq_max ({}) is smaller than batch_size ({})", sequences,
-                                      config_.deploy.batch_size));
     }
     const std::int64_t rows = integer("n_batch").value_or(kDefaultBatch);
     if (rows < config_.deploy.batch_size) {

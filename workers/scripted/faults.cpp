@@ -78,7 +78,10 @@ Expected<void> Faults::strike(std::string_view moment) {
   if (script_.die && script_.die->when == moment) {
     end(*script_.die);
   }
-  while (script_.hang == moment) {
+  if (script_.close_stream == moment) {
+    ::close(link_.output());
+  }
+  while (script_.hang == moment || script_.close_stream == moment) {
     ::pause();
   }
   if (script_.error && script_.error->when == moment) {

@@ -63,6 +63,8 @@ const Table& Script::table() {
       field<&Script::die>("die", "End without a word"),
       field<&Script::error>("error", "Report an error"),
       field<&Script::hang>("hang", "Stop answering", {.allowed = kMomentsOrNone}),
+      field<&Script::close_stream>("close_stream", "Close the protocol stream and live on",
+                                   {.allowed = kMomentsOrNone}),
       field<&Script::half_line>("half_line", "Write half a message", {.allowed = kMomentsOrNone}),
       field<&Script::garbage_line>("garbage_line", "Write a line that is no message",
                                    {.allowed = kMomentsOrNone}),

@@ -50,6 +50,7 @@ struct Script {
   std::optional<Die> die;
   std::optional<FailWith> error;
   std::string hang;
+  std::string close_stream;
   std::string half_line;
   std::string garbage_line;
   std::string long_line;

@@ -292,6 +292,16 @@ TEST(Warmup, says_what_was_discarded) {
   EXPECT_EQ(warmup.blocks, 2);
   EXPECT_EQ(warmup.tokens_discarded, 200);
   EXPECT_DOUBLE_EQ(warmup.seconds, 10);
+  EXPECT_EQ(warmup.cv_ratio, 0.01);
+}
+
+TEST(Warmup, of_too_few_blocks_has_no_spread) {
+  domain::Recording recording = a_recording().build();
+  recording.warmup.cv_ratio.reset();
+  recording.warmup.slope_ratio.reset();
+  const auto result = analyse(recording);
+  EXPECT_FALSE(result.warmup->cv_ratio);
+  EXPECT_FALSE(result.warmup->slope_ratio);
 }
 
 }  // namespace

@@ -76,6 +76,73 @@ TEST(Energy, within_steady_load_is_interpolated_between_updates) {
   EXPECT_GT(*scope->components.edge_j, 0);
 }
 
+// Idle right up to the window and right after it, and no pad says so: each edge lies anywhere
+// between two updates, and interpolation blurs the step from idle to load.
+TEST(Energy, interpolated_between_updates_covers_a_step_at_the_edges) {
+  for (const double period : {0.5, 0.73, 1.1}) {
+    for (const bool told : {true, false}) {
+      auto recording =
+          a_recording().pads(0, 0).counter("package-0", Scope::package, kWave, period).build();
+      if (!told) {  // of idle power
+        std::erase_if(recording.phases,
+                      [](const auto& phase) { return phase.name != domain::PhaseName::window; });
+      }
+      const auto result = analyse(recording);
+      const auto* scope = find_scope(result, "package-0");
+      EXPECT_EQ(scope->method, "counter_interpolated");
+      EXPECT_LT(std::abs(scope->gross.value - 1500), 2 * *scope->gross.u_random) << period;
+      // At least sqrt(11/90) x (50 W - 20 W) x T; without idle power from 0 W.
+      EXPECT_GT(*scope->components.edge_j, std::sqrt(11.0 / 90) * (told ? 29 : 49) * period);
+    }
+  }
+}
+
+TEST(Energy, of_an_averaging_gauge_without_pads_covers_a_step_at_the_edges) {
+  for (const double average : {0.5, 1.0, 2.0}) {
+    const auto result =
+        analyse(a_recording()
+                    .pads(0, 0)
+                    .gauge("package-0", Scope::package, kWave, 0.1, average, Poll{0.02, 0, 69})
+                    .build());
+    const auto* scope = find_scope(result, "package-0");
+    ASSERT_NE(scope, nullptr);
+    EXPECT_LT(std::abs(scope->gross.value - 1500), 2 * *scope->gross.u_random) << average;
+    // Both edges lose (50 W - 20 W) x W/8, to the same side.
+    EXPECT_GT(*scope->components.edge_j, 0.99 * 30 * average / 4) << average;
+  }
+}
+
+// A square wave of 1.9 s at 60 W and 0.1 s at 20 W, in phases that leave the high part at the
+// edges.
+TEST(Energy, peak_power_is_never_below_the_mean) {
+  for (const double from : {36.0, 36.3, 36.95, 37.5}) {
+    Wave wave{{{0, 20}}};
+    for (double t = from; t < 40; t += 2) {
+      wave.steps.insert(wave.steps.end(), {{t, 60}, {t + 1.9, 20}});
+    }
+    for (const double window : {1.5, 2.5}) {
+      const auto result = analyse(a_recording()
+                                      .window_s(window)
+                                      .counter("package-0", Scope::package, wave, 0.1)
+                                      .gauge("gpu:a", Scope::gpu, wave, 0.1, 1.0)
+                                      .build());
+      for (const char* name : {"package-0", "gpu:a"}) {
+        const auto* scope = find_scope(result, name);
+        ASSERT_NE(scope, nullptr) << name << from << " " << window;
+        EXPECT_GE(*scope->peak_power_w, *scope->mean_power_w) << name << from << " " << window;
+      }
+    }
+  }
+}
+
+// 1 s at 80 W from the middle of one stretch of ten updates to the middle of the next.
+TEST(Energy, peak_power_of_a_counter_is_that_of_any_ten_updates_in_a_row) {
+  const Wave wave{{{0, 20}, {41.5, 80}, {42.5, 20}, {67, 20}}};
+  const auto result =
+      analyse(a_recording().counter("package-0", Scope::package, wave, 0.1).build());
+  EXPECT_NEAR(*find_scope(result, "package-0")->peak_power_w, 80, 6);
+}
+
 TEST(Energy, read_only_inside_the_window_is_a_plain_difference_with_edge_uncertainty) {
   const auto result =
       analyse(a_recording()
@@ -224,6 +291,21 @@ TEST(Energy, of_a_gpu_without_readings_is_absent_and_never_a_part_of_the_sum) {
   EXPECT_FALSE(result.efficiency);
   EXPECT_TRUE(has_code(result, "sensor_lost"));
   EXPECT_TRUE(has_code(result, "no_energy"));
+}
+
+TEST(Energy, of_a_package_that_froze_is_missing_in_the_total_and_said_to_be) {
+  auto recording = a_recording()
+                       .counter("gpu:a", Scope::gpu, kWave, 0.1)
+                       .counter("package-0", Scope::package, kWave, 0.1)
+                       .device("gpu:a", "NVIDIA L4", "gpu")
+                       .build();
+  EXPECT_FALSE(has_code(analyse(recording), "total_incomplete"));
+  for (auto& point : recording.traces[1]) {
+    point.value = 7;
+  }
+  const auto result = analyse(recording);
+  EXPECT_NEAR(result.energy->measured_total_j->value, 1500, 1);
+  EXPECT_TRUE(has_code(result, "total_incomplete"));
 }
 
 TEST(Energy, of_a_module_is_not_added_to_its_cpu) {

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/finite.hpp"
 #include "base/random.hpp"
 
 namespace llem::base {
@@ -97,6 +98,17 @@ TEST(WriteJson, is_canonical_whatever_the_order_and_kind_of_number) {
   EXPECT_EQ(write_json(one, JsonStyle::canonical), R"({"a":{"x":2,"y":0},"b":1})");
   EXPECT_EQ(write_json(other, JsonStyle::canonical), write_json(one, JsonStyle::canonical));
   EXPECT_EQ(write_json(0x1p53, JsonStyle::canonical), "9007199254740992.0");
+}
+
+TEST(Json, says_where_a_number_is_not_finite) {
+  const double none = std::nan("");
+  EXPECT_EQ(find_not_finite(Json::object({{"a", 1.5}, {"b", Json::array({0, "x", nullptr})}})),
+            std::nullopt);
+  EXPECT_EQ(find_not_finite(Json::object({{"a", Json::object({{"b", none}})}})), "a.b");
+  EXPECT_EQ(find_not_finite(Json::object(
+                {{"a", Json::array({1, Json::object({{"b", Json::array({none})}})})}})),
+            "a[1].b[0]");
+  EXPECT_EQ(find_not_finite(-std::numeric_limits<double>::infinity()), "");
 }
 
 TEST(WriteJsonDeath, asserts_on_a_number_that_is_none) {

@@ -130,31 +130,6 @@ TEST(Resolve, refuses_the_block_of_another_engine) {
             "error: `deploy.llamacpp` has no e");
 }
 
-TEST(Resolve, refuses_native_arguments_that_contradict_canonical_ones) {
-  EXPECT_EQ(refusal("deploy:\n  max_batched_tokens: 512\n  llamacpp: {n_batch: 256}\n"),
-            "error: `deploy.llamacpp.n_batch` = 256 contradicts `deploy.max_batched_tokens` = 512\n"
-            "  at study.yaml:4:23 deploy.llamacpp.n_batch\n"
-            "  at study.yaml:3:23 deploy.max_batched_tokens\n"
-            "  hint: set `deploy.max_batched_tokens` alone: it means the same to every engine\n");
-  const auto contradicts = [](std::string_view deploy) {
-    const std::string text = refusal("deploy: {" + std::string(deploy) + "}\n");
-    return text.find(" contradicts ") != std::string::npos;
-  };
-  EXPECT_TRUE(contradicts("micro_batch_tokens: 8, llamacpp: {n_ubatch: 9}"));
-  EXPECT_TRUE(contradicts("threads: 2, llamacpp: {n_threads: 4}"));
-  EXPECT_FALSE(contradicts("llamacpp: {n_threads: 4}"));
-  EXPECT_TRUE(contradicts("batch_size: 2, llamacpp: {n_seq_max: 4}"));
-  EXPECT_FALSE(contradicts("batch_size: 4, llamacpp: {n_seq_max: 4}"));
-  EXPECT_TRUE(contradicts("attention: flash, llamacpp: {flash_attn: off}"));
-  EXPECT_FALSE(contradicts("attention: flash, llamacpp: {flash_attn: true}"));
-  EXPECT_FALSE(contradicts("attention: auto, llamacpp: {flash_attn_type: 1}"));
-  EXPECT_TRUE(contradicts("kv_cache: {dtype: f16}, llamacpp: {type_k: q8_0}"));
-  EXPECT_TRUE(contradicts("kv_cache: {dtype: f16}, llamacpp: {type_v: f32}"));
-  EXPECT_FALSE(contradicts("kv_cache: {dtype: auto}, llamacpp: {type_v: f32}"));
-  EXPECT_TRUE(contradicts("batch_size: 2, context_length: 100, llamacpp: {n_ctx: 100}"));
-  EXPECT_FALSE(contradicts("batch_size: 2, context_length: 100, llamacpp: {n_ctx: 200}"));
-}
-
 TEST(Resolve, takes_the_threads_of_a_native_argument) {
   EXPECT_EQ(resolved("model: x\ndeploy: {llamacpp: {n_threads: 4}}\n")->deploy.threads, 4);
 }

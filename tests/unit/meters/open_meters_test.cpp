@@ -44,6 +44,8 @@ TEST(OpenMeters, on_a_machine_without_any_finds_reasons_and_announces_the_estima
   }
   EXPECT_EQ(set->findings.back().meter, "estimate");
   EXPECT_TRUE(contains(set->findings.back().accuracy, "±50 %"));
+  // There is no GPU here, and the energy of one would not be estimated.
+  EXPECT_TRUE(contains(set->findings.back().detail, "no sensor measures the CPU"));
   for (const MeterFinding& finding : set->findings) {
     EXPECT_FALSE(finding.fix.empty()) << finding.meter;
     EXPECT_FALSE(finding.accuracy.empty()) << finding.meter;
@@ -68,6 +70,25 @@ TEST(OpenMeters, a_gpu_named_for_a_cpu_deployment_is_read_and_marked_unused) {
   const auto set = open_meters({.meters = {"nvml"}, .devices = {}, .gpus_used = false});
   ASSERT_TRUE(set);
   EXPECT_FALSE(set->devices.front().used);
+}
+
+TEST(OpenMeters, a_gpu_without_a_sensor_has_no_energy_and_no_estimate) {
+  const EmptyMachine machine;
+  FakeNvml fake(
+      R"({"device": {"counter": {"present": false}, "errors": {"field:185": 3, "field:186": 3,
+      "field:191": 3, "nvmlDeviceGetPowerUsage": 3, "nvmlDeviceGetTotalEnergyConsumption": 3}}})");
+  const auto findings = find_meters({});
+  EXPECT_FALSE(has_finding(findings, "estimate"));
+  EXPECT_EQ(findings.back().meter, "gpu energy");
+  EXPECT_EQ(findings.back().state, "missing");
+}
+
+TEST(OpenMeters, a_gpu_with_a_sensor_needs_no_estimate_of_the_cpu) {
+  const EmptyMachine machine;
+  FakeNvml fake("{}");
+  const auto findings = find_meters({});
+  EXPECT_FALSE(has_finding(findings, "estimate"));
+  EXPECT_FALSE(has_finding(findings, "gpu energy"));
 }
 
 TEST(OpenMeters, a_named_meter_that_cannot_be_opened_is_an_error) {

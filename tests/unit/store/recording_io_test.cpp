@@ -1,5 +1,7 @@
+#include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 
 #include <gtest/gtest.h>
 
@@ -102,6 +104,31 @@ class RecordingIo : public testing::Test {
   std::optional<sys::TempDir> folder_;
   fs::path path_;
 };
+
+TEST_F(RecordingIo, ANumberThatIsNoneIsAnErrorThatNamesItsField) {
+  Recording recording = small_recording();
+  recording.sampler.cpu_s = std::nan("");
+  auto written = write_recording(path_, recording);
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().kind, ErrorKind::internal);
+  EXPECT_NE(written.error().message.find("`sampler.cpu_s`"), std::string::npos);
+  EXPECT_FALSE(fs::exists(path_ / "recording.json"));
+
+  recording = small_recording();
+  recording.traces[0][1].value = std::nan("");
+  written = write_recording(path_, recording);
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().kind, ErrorKind::internal);
+  EXPECT_NE(written.error().message.find("`value`, row 1"), std::string::npos);
+
+  domain::TrialResult result;
+  result.identity.attempt = 1;
+  result.overhead.cpu_s = std::numeric_limits<double>::infinity();
+  written = write_result(path_, result);
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().kind, ErrorKind::internal);
+  EXPECT_NE(written.error().message.find("`overhead.cpu_s`"), std::string::npos);
+}
 
 TEST_F(RecordingIo, EverythingComesBack) {
   const Recording recording = small_recording();

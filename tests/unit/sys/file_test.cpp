@@ -1,7 +1,9 @@
 #include "sys/file.hpp"
 
 #include <cerrno>
+#include <csignal>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <vector>
@@ -111,6 +113,24 @@ TEST(File, keeps_the_old_file_when_the_disk_is_full) {
   EXPECT_TRUE(contains(outcome.error().message, "result.json`: No space left on device"));
   EXPECT_EQ(read_file(folder.path() / "result.json").value(), "old");
   EXPECT_EQ(names_in(folder.path()), std::vector<std::string>{"result.json"});
+}
+
+TEST(File, takes_back_the_part_of_a_line_that_still_found_room) {
+  const TempDir folder = a_folder();
+  const Path path = folder.path() / "log.jsonl";
+  const Fd log = open_append(path).value();
+  ASSERT_TRUE(append_line(log, "first"));
+  const auto before = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &limit), 0);
+  const rlimit small{10, limit.rlim_max};  // a disk with room for half the next line
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const auto torn = append_line(log, "the second line");
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+  std::signal(SIGXFSZ, before);
+  EXPECT_FALSE(torn);
+  ASSERT_TRUE(append_line(log, "third"));
+  EXPECT_EQ(read_file(path).value(), "first\nthird\n");
 }
 
 TEST(File, appends_lines_after_what_is_there) {

@@ -55,6 +55,29 @@ TEST(Host, takes_version_1_values_for_no_limit_as_no_limit) {
   EXPECT_EQ(facts.cgroup_cpu_limit, std::nullopt);
 }
 
+TEST(Host, knows_a_hypervisor_by_its_clock_where_there_are_no_dmi_tables) {
+  const auto folder = TempDir::make("llem-host-test");
+  ASSERT_TRUE(folder);
+  const auto write = [&](const char* name, const char* text) {
+    const Path path = folder->path() / name;
+    ASSERT_TRUE(make_directories(path.parent_path()));
+    ASSERT_TRUE(write_file(path, text));
+  };
+  const char* const clocks = "sys/devices/system/clocksource/clocksource0/available_clocksource";
+  write("proc/cpuinfo", "flags\t: fpu hypervisor\n");
+  EXPECT_EQ(read_host_facts(folder->path()).hypervisor, kUnknownHypervisor);
+  write(clocks, "tsc acpi_pm\n");
+  EXPECT_EQ(read_host_facts(folder->path()).hypervisor, kUnknownHypervisor);
+  write(clocks, "kvm-clock tsc acpi_pm \n");
+  EXPECT_EQ(read_host_facts(folder->path()).hypervisor, "KVM");
+  write(clocks, "hyperv_clocksource_tsc_page\n");
+  EXPECT_EQ(read_host_facts(folder->path()).hypervisor, "Hyper-V");
+  write("sys/class/dmi/id/product_name", "VMware Virtual Platform\n");
+  EXPECT_EQ(read_host_facts(folder->path()).hypervisor, "VMware");
+  write("proc/cpuinfo", "flags\t: fpu\n");
+  EXPECT_EQ(read_host_facts(folder->path()).hypervisor, std::nullopt);
+}
+
 TEST(Host, reads_limits_at_the_root_of_a_container_s_own_hierarchy) {
   const HostFacts facts = facts_of("kubernetes_v2");
   EXPECT_EQ(facts.container, "kubernetes");
