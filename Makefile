@@ -2,7 +2,7 @@
 JOBS ?= $(shell nproc)
 PREFIX ?= $(HOME)/.local
 FUZZ_SECONDS ?= 20
-TIDY_SECONDS ?= 600
+TIDY_SECONDS ?= 720
 DEPENDENCIES := tools/dependencies.sh
 export LLEM_JOBS := $(JOBS)
 .DEFAULT_GOAL := help

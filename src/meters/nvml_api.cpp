@@ -78,10 +78,6 @@ To low_bits(std::uint64_t bits) {
 
 }  // namespace
 
-std::span<const CodeInfo> codes() {
-  return kCodes;
-}
-
 const CodeInfo& code_info(int code) {
   const auto* found =
       std::ranges::find_if(kCodes, [code](const CodeInfo& info) { return info.code == code; });
