@@ -55,7 +55,7 @@ fuzz: ## each fuzz target for FUZZ_SECONDS
 	$(DEPENDENCIES) packages build lint
 	$(DEPENDENCIES) arrow
 	cmake --preset fuzz
-	cmake --build --preset fuzz --parallel $(JOBS)
+	cmake --build --preset fuzz --parallel $(JOBS) --target fuzzers
 	tools/fuzz.sh build/fuzz $(FUZZ_SECONDS)
 
 bench: ## the benchmarks behind docs/benchmarks.md

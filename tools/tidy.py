@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("src", "workers")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
-ANALYSED = ("src/sys/", "src/meters/", "workers/")
+ANALYSED = ("src/sys/", "src/meters/", "workers/support/")
 SEARCH = (ROOT / "src", ROOT / "include")
 # The commands are GCC's: what clang does not know is no finding, and its warnings are not this check's business.
 EXTRA = ("-Wno-error", "-Wno-unknown-warning-option")
