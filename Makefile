@@ -6,7 +6,7 @@ TIDY_SECONDS ?= 720
 DEPENDENCIES := tools/dependencies.sh
 export LLEM_JOBS := $(JOBS)
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint schema format tsan fuzz bench release install
+.PHONY: help demo test lint schema format tsan fuzz bench release install size
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-8s %s\n' "$$name" "$$what"; done
@@ -75,3 +75,6 @@ release: ## the product, optimised, in build/release
 
 install: release ## into PREFIX (default ~/.local); the tree can be moved
 	cmake --install build/release --prefix $(PREFIX)
+
+size: release ## what an installation weighs: at most 100 MB
+	tools/installed_size.sh build/release 100
