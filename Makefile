@@ -2,11 +2,11 @@
 JOBS ?= $(shell nproc)
 PREFIX ?= $(HOME)/.local
 FUZZ_SECONDS ?= 20
-TIDY_SECONDS ?= 600
+TIDY_SECONDS ?= 720
 DEPENDENCIES := tools/dependencies.sh
 export LLEM_JOBS := $(JOBS)
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint schema format tsan fuzz bench release install
+.PHONY: help demo test lint schema format tsan fuzz bench release install size
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-8s %s\n' "$$name" "$$what"; done
@@ -55,7 +55,7 @@ fuzz: ## each fuzz target for FUZZ_SECONDS
 	$(DEPENDENCIES) packages build lint
 	$(DEPENDENCIES) arrow
 	cmake --preset fuzz
-	cmake --build --preset fuzz --parallel $(JOBS)
+	cmake --build --preset fuzz --parallel $(JOBS) --target fuzzers
 	tools/fuzz.sh build/fuzz $(FUZZ_SECONDS)
 
 bench: ## the benchmarks behind docs/benchmarks.md
@@ -75,3 +75,6 @@ release: ## the product, optimised, in build/release
 
 install: release ## into PREFIX (default ~/.local); the tree can be moved
 	cmake --install build/release --prefix $(PREFIX)
+
+size: release ## what an installation weighs: at most 100 MB
+	tools/installed_size.sh build/release 100

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The embedded engine against llama-bench of the same build: CPU seconds per token for pp512 and tg128.
 
-Both processes load the model, run once outside the count and then REPETITIONS times; what is compared is the CPU time of
-the whole process, so that a shared machine does not decide the result. Pairs alternate in order (AB, BA).
+Both processes load the model, run a prompt (pp) or one token (tg) as llama-bench does to warm up, and then REPETITIONS
+times; what is compared is the CPU time of the whole process, so that a shared machine does not decide the result. Pairs alternate in order (AB, BA).
 A ratio above 1 means llama-bench spends more CPU per token than the worker.
 """
 import json
@@ -33,7 +33,8 @@ def embedded(program, model, threads, prompt, output, repetitions):
         worker = Worker(program, model, deploy, folder, prompt + output + 1)
         # pp: one output token comes with the prompt. tg: a prompt of one token, then as many single-token steps.
         tokens = worker.tokens(prompt if prompt else 1)
-        worker.serve(tokens, output if output else 1, repetitions + 1)
+        worker.serve(tokens, 1, 1)
+        worker.serve(tokens, output if output else 1, repetitions)
         return worker.stop()
 
 
@@ -42,7 +43,7 @@ def main():
     pairs = int(os.environ.get("LLEM_BENCH_PAIRS", "20"))
     threads = int(os.environ.get("LLEM_BENCH_THREADS", "1"))
     result = {"threads": threads, "pairs": pairs}
-    for name, prompt, output, repetitions in (("pp512", 512, 0, 2), ("tg128", 0, 128, 2)):
+    for name, prompt, output, repetitions in (("pp512", 512, 0, 1), ("tg128", 0, 128, 2)):
         theirs, ours = [], []
         for i in range(pairs):
             runs = [lambda: theirs.append(llama_bench(bench, model, threads, prompt, output, repetitions)),

@@ -2,7 +2,6 @@
 
 // Owns: reading, writing, describing and walking structs through their field tables.
 
-#include <functional>
 #include <string>
 #include <string_view>
 
@@ -45,10 +44,6 @@ Json hashed_fields(const Table& table, const void* object, const void* defaults)
 
 /// JSON Schema (2020-12) of a document; nested tables become `$defs`.
 Json make_schema(const Table& table, std::string_view id, std::string_view title);
-
-/// Visits every field depth-first with its dotted path.
-void for_each_field(const Table& table,
-                    const std::function<void(const std::string& path, const FieldInfo&)>& visit);
 
 /// "integer, 1 or more", "one of static, continuous": what a field takes, for errors and the
 /// reference.

@@ -276,51 +276,6 @@ class SchemaMaker {
   std::vector<const Table*> tables_;
 };
 
-using Visit = std::function<void(const std::string& path, const FieldInfo&)>;
-
-void visit_table(const Table& table, const std::string& prefix, const Visit& visit,
-                 std::vector<const Table*>& above);
-
-/// Descends into the objects a field holds: `a.b`, `a[].b` in a list, `a.*.b` in a map.
-void visit_inside(const TypeInfo& type, const std::string& path, const Visit& visit,
-                  std::vector<const Table*>& above) {
-  switch (type.kind) {
-    case Kind::object:
-      visit_table(type.table(), path + ".", visit, above);
-      return;
-    case Kind::optional:
-      visit_inside(*type.element, path, visit, above);
-      return;
-    case Kind::list:
-      visit_inside(*type.element, path + "[]", visit, above);
-      return;
-    case Kind::map:
-      visit_inside(*type.element, path + ".*", visit, above);
-      return;
-    case Kind::boolean:
-    case Kind::integer:
-    case Kind::number:
-    case Kind::text:
-    case Kind::enumeration:
-    case Kind::json:
-      return;
-  }
-}
-
-void visit_table(const Table& table, const std::string& prefix, const Visit& visit,
-                 std::vector<const Table*>& above) {
-  if (std::find(above.begin(), above.end(), &table) != above.end()) {
-    return;  // a table that holds itself has paths without end
-  }
-  above.push_back(&table);
-  for (const FieldInfo& field : table.fields) {
-    const std::string path = prefix + std::string(field.name);
-    visit(path, field);
-    visit_inside(*field.type, path, visit, above);
-  }
-  above.pop_back();
-}
-
 }  // namespace
 
 std::string describe_type(const FieldInfo& field) {
@@ -329,11 +284,6 @@ std::string describe_type(const FieldInfo& field) {
 
 Json make_schema(const Table& table, std::string_view id, std::string_view title) {
   return SchemaMaker().make(table, id, title);
-}
-
-void for_each_field(const Table& table, const Visit& visit) {
-  std::vector<const Table*> above;
-  visit_table(table, "", visit, above);
 }
 
 }  // namespace llem::base

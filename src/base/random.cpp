@@ -78,10 +78,6 @@ double Random::normal() {
   return x * scale;
 }
 
-double Random::exponential() {
-  return -std::log(1 - uniform());
-}
-
 std::uint64_t derive_seed(std::uint64_t seed, std::string_view purpose, std::uint64_t block) {
   const std::string text =
       std::to_string(seed) + "/" + std::string(purpose) + "/" + std::to_string(block);

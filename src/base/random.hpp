@@ -23,8 +23,6 @@ class Random {
   std::uint64_t below(std::uint64_t bound);
   /// Standard normal by the polar method (Marsaglia and Bray, 1964).
   double normal();
-  /// Exponential of mean 1.
-  double exponential();
 
   /// Fisher-Yates.
   template <class T>

@@ -78,10 +78,6 @@ To low_bits(std::uint64_t bits) {
 
 }  // namespace
 
-std::span<const CodeInfo> codes() {
-  return kCodes;
-}
-
 const CodeInfo& code_info(int code) {
   const auto* found =
       std::ranges::find_if(kCodes, [code](const CodeInfo& info) { return info.code == code; });
@@ -190,7 +186,7 @@ Expected<std::shared_ptr<const Api>> Api::open(const std::vector<std::string>& n
                    "nvml_missing");
   }
   // The constructor is private, so no make_shared.
-  const std::shared_ptr<Api> api(new Api(*std::move(library)));
+  std::shared_ptr<Api> api(new Api(*std::move(library)));
   if (const int code = api->init(); code != kSuccess) {
     return failure(
         ErrorKind::meter,

@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,7 +21,7 @@ namespace llem::meters::nvml {
 struct DeviceHandle;
 using Device = DeviceHandle*;
 
-/// The nvmlReturn_t values that code asks for by name; all of them are in codes().
+/// The nvmlReturn_t values that code asks for by name; code_info() knows all of header 13.
 enum Code : int {
   kSuccess = 0,
   kNotSupported = 3,
@@ -44,8 +43,6 @@ struct CodeInfo {
   std::string_view remedy;  // what the user can do; empty when nothing
 };
 
-/// All codes of header 13, in ascending order.
-std::span<const CodeInfo> codes();
 /// The entry of `code`; that of UNKNOWN for a number no header knows.
 const CodeInfo& code_info(int code);
 /// "the GPU is lost (NVML 15, GPU_IS_LOST)"

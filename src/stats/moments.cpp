@@ -6,12 +6,6 @@
 #include "base/error.hpp"
 
 namespace llem::stats {
-namespace {
-
-/// 1 / Φ⁻¹(3/4): the deviation of a normal variable in units of its median absolute deviation.
-constexpr double kNormalConsistency = 1.4826022185056018;
-
-}  // namespace
 
 void Moments::add(double x) {
   ++n_;
@@ -68,14 +62,6 @@ double quantile_sorted(std::span<const double> sorted, double p) {
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return quantile_sorted(values, 0.5);
-}
-
-double robust_deviation(std::vector<double> values) {
-  const double centre = median(values);
-  for (double& value : values) {
-    value = std::abs(value - centre);
-  }
-  return kNormalConsistency * median(std::move(values));
 }
 
 }  // namespace llem::stats

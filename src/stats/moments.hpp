@@ -37,7 +37,5 @@ Moments moments(std::span<const double> values);
 /// 1996, type 7).
 double quantile_sorted(std::span<const double> sorted, double p);
 double median(std::vector<double> values);
-/// Median absolute deviation × 1.4826 (consistent for the normal; Rousseeuw and Croux 1993).
-double robust_deviation(std::vector<double> values);
 
 }  // namespace llem::stats

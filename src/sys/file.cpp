@@ -39,6 +39,22 @@ ssize_t read_retrying(int fd, void* data, std::size_t size) {
   return got;
 }
 
+/// Gives the file to `take` in blocks until its end: 0, or the errno of the read that failed.
+template <class Take>
+int read_blocks(int fd, const Take& take) {
+  std::vector<char> block(kBlock);
+  while (true) {
+    const ssize_t got = read_retrying(fd, block.data(), block.size());
+    if (got < 0) {
+      return errno;
+    }
+    if (got == 0) {
+      return 0;
+    }
+    take(block.data(), static_cast<std::size_t>(got));
+  }
+}
+
 /// 0, or the errno of the write that failed. Short writes go on where they stopped.
 int write_fully(int fd, std::string_view data) {
   while (!data.empty()) {
@@ -97,17 +113,11 @@ Expected<std::string> read_file(const Path& path) {
   if (::fstat(fd.get(), &facts) == 0 && facts.st_size > 0) {
     text.reserve(static_cast<std::size_t>(facts.st_size) + 1);
   }
-  std::vector<char> block(kBlock);
-  while (true) {
-    const ssize_t got = read_retrying(fd.get(), block.data(), block.size());
-    if (got < 0) {
-      return io_failure("read", path, errno);
-    }
-    if (got == 0) {
-      return text;
-    }
-    text.append(block.data(), static_cast<std::size_t>(got));
+  if (const int error = read_blocks(
+          fd.get(), [&](const char* data, std::size_t size) { text.append(data, size); })) {
+    return io_failure("read", path, error);
   }
+  return text;
 }
 
 std::optional<std::string> read_line(const Path& path) {
@@ -211,17 +221,11 @@ Expected<std::string> sha256_of_file(const Path& path) {
   }
   ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
   base::Sha256 hash;
-  std::vector<char> block(kBlock);
-  while (true) {
-    const ssize_t got = read_retrying(fd.get(), block.data(), block.size());
-    if (got < 0) {
-      return io_failure("read", path, errno);
-    }
-    if (got == 0) {
-      return hash.hex_digest();
-    }
-    hash.update(block.data(), static_cast<std::size_t>(got));
+  if (const int error = read_blocks(
+          fd.get(), [&](const char* data, std::size_t size) { hash.update(data, size); })) {
+    return io_failure("read", path, error);
   }
+  return hash.hex_digest();
 }
 
 Expected<std::uint64_t> free_bytes(const Path& path) {

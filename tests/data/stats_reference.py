@@ -55,7 +55,6 @@ def summary(values):
         "variance": exact_variance(values),
         "interval": [low, high],
         "quantiles": [[p, float(np.quantile(values, p))] for p in (0, 0.05, 0.25, 0.5, 0.9, 0.99, 1)],
-        "robust_deviation": float(stats.median_abs_deviation(values, scale="normal")),
         "fd_bins": len(np.histogram_bin_edges(values, bins="fd")) - 1,
     }
 

@@ -22,6 +22,7 @@ MARK = "LLEM_TRIAL_PROCESS"
 PHASES = ("baseline", "load", "loaded_idle", "warmup", "pad_before", "window", "pad_after", "cooldown")
 TRIAL_FILES = {"recording.json", "result.json", "traces.parquet", "timeline.parquet", "tokens.parquet",
                "steps.parquet", "worker.log", "worker"}
+MODELS = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "llem", "models")
 _OURS = re.compile("LLEM_|XDG_|HF_|CUDA_VISIBLE_DEVICES|PYTHON|NO_COLOR")
 
 
@@ -30,6 +31,15 @@ def required(name):
     if not value:
         raise SystemExit(f"{name} is not set: run these tests with ctest")
     return value
+
+
+def small_model():
+    """SmolLM2-135M in the user's cache, where the fixture of the tests with an engine puts it."""
+    named = os.environ.get("LLEM_TEST_MODEL")
+    found = [named] if named else sorted(glob.glob(os.path.join(MODELS, "**", "SmolLM2-135M-Instruct*.gguf"), recursive=True))
+    if not found or not os.path.exists(found[0]):
+        raise AssertionError(f"no model: set LLEM_TEST_MODEL, or fetch it into {MODELS} with `llem run -m smollm2-135m`")
+    return os.path.realpath(found[0])
 
 
 def merged(base, over):

@@ -7,16 +7,18 @@ import shlex
 import shutil
 import subprocess
 
-from harness import SOURCE, Case, main, scripted
+from harness import SOURCE, Case, main, read_json, scripted
 
-PAGES = sorted(glob.glob(os.path.join(SOURCE, "*.md")) + glob.glob(os.path.join(SOURCE, "docs", "**", "*.md"), recursive=True))
+PAGES = sorted(page for room in ("", "docs/**", "workers/**", "examples/**")
+               for page in glob.glob(os.path.join(SOURCE, room, "*.md"), recursive=True))
 EXAMPLES = sorted(glob.glob(os.path.join(SOURCE, "examples", "*.yaml")))
 PROGRAM = ("llem ", "build/release/bin/llem ")
 # Commands that set up or build, seen to work by whoever runs these tests; tools that are not ours.
-NOT_RUN = ("make", "cmake", "ctest", "ninja", "git", "sudo", "apt-get", "tools/", "xargs rm", "rm -r", "docker", "export",
-           "cd", "build/", "c++", "python3", "LLEM_")
-# Fences that are no commands: trees of folders, outputs, other languages.
-SHOWN = ("", "text", "cmake", "cpp", "c++", "python", "json", "jsonl", "mermaid", "make")
+NOT_RUN = ("make ", "sudo setcap ", "xargs rm ", "rm -r ")
+# Fences without a language are trees of folders and drawings: a command must not hide there.
+LOOKS_LIKE_A_COMMAND = re.compile(r"(\$ |sudo |git |pip |apt-get |python3 |make |cmake |ctest |(build/release/bin/)?llem )")
+# Snippets that are not run here, and where they are.
+RUN_ELSEWHERE = {("docs/installation.md", "cmake"): "test_install.py builds a program so, from the installed tree"}
 
 
 def blocks(page):
@@ -89,9 +91,15 @@ class Documentation(Case):
         for page in PAGES:
             for language, line, lines in blocks(page):
                 place = f"{os.path.relpath(page, SOURCE)}:{line}"
-                if language not in ("sh", "bash", "console"):
+                if language == "":
                     with self.subTest(place):
-                        self.assertIn(language, (*SHOWN, "yaml"), "say whether this is run, in test_docs.py")
+                        self.assertEqual([text for text in lines if LOOKS_LIKE_A_COMMAND.match(text)], [])
+                    continue
+                if language != "sh":
+                    with self.subTest(place):
+                        self.assertIn((os.path.relpath(page, SOURCE), language),
+                                      {*RUN_ELSEWHERE, *self.snippets("yaml"), *self.snippets("python")},
+                                      "say in test_docs.py where this is run")
                     continue
                 for command in commands(lines):
                     if command.startswith(PROGRAM):
@@ -102,13 +110,67 @@ class Documentation(Case):
                             self.assertTrue(command.startswith(NOT_RUN), f"say in test_docs.py why this is not run: {command}")
         self.assertGreater(ran, 5)
 
-    def test_every_study_in_a_page(self):
+    @staticmethod
+    def snippets(wanted):
+        """{(page, language): [text...]}"""
+        found = {}
         for page in PAGES:
-            for language, line, lines in blocks(page):
-                if language == "yaml":
-                    with self.subTest(f"{os.path.relpath(page, SOURCE)}:{line}"):
-                        self.write("snippet.yaml", "\n".join(lines) + "\n")
-                        self.run_llem("run", "snippet.yaml", "--dry-run")
+            for language, _, lines in blocks(page):
+                if language == wanted:
+                    found.setdefault((os.path.relpath(page, SOURCE), language), []).append("\n".join(lines) + "\n")
+        return found
+
+    def test_every_study_in_a_page(self):
+        for (page, _), texts in self.snippets("yaml").items():
+            for text in texts:
+                with self.subTest(page):
+                    self.write("snippet.yaml", text)
+                    self.run_llem("run", "snippet.yaml", "--dry-run")
+
+    def test_every_python_program_in_a_page(self):
+        """In the folder of a trial, with the readers that the other tests use."""
+        python = subprocess.run([os.path.join(SOURCE, "tools/test_venv.sh")], stdout=subprocess.PIPE, text=True,
+                                check=True).stdout.strip()
+        trial = self.measure(scripted()).trials[0]
+        programs = self.snippets("python")
+        self.assertTrue(programs)
+        for (page, _), texts in programs.items():
+            for text in texts:
+                with self.subTest(page):
+                    done = subprocess.run([python, "-"], input=text, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                          text=True, cwd=trial, check=False)
+                    self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_every_command_in_a_sentence(self):
+        """Verbs, options, targets, presets and scripts that a page names exist."""
+        with open(os.path.join(SOURCE, "Makefile"), encoding="utf-8") as file:
+            targets = set(re.findall(r"^([a-z]+):", file.read(), flags=re.M))
+        presets = {preset["name"] for preset in read_json(SOURCE, "CMakePresets.json")["configurePresets"]}
+        helps = {}
+        seen = 0
+        for page in PAGES:
+            with open(page, encoding="utf-8") as file:
+                text = file.read()
+            spans = re.findall(r"`([^`\n]+)`", text) + [c for kind, _, lines in blocks(page) if kind == "sh" for c in commands(lines)]
+            for span in spans:
+                with self.subTest(f"{os.path.relpath(page, SOURCE)}: {span}"):
+                    if made := re.match(r"make ([a-z]+)", span):
+                        self.assertIn(made.group(1), targets)
+                    elif preset := re.match(r"cmake --preset (\S+)", span):
+                        self.assertIn(preset.group(1), presets)
+                    elif script := re.match(r"(?:tools|bench|tests|examples)/[\w./-]+", span):
+                        self.assertTrue(os.path.exists(os.path.join(SOURCE, script.group())))
+                    elif told := re.match(r"(?:build/release/bin/)?llem( [a-z]+)?(?= |$)", span):
+                        for verb in ("", (told.group(1) or "").strip()):
+                            if verb not in helps:
+                                helps[verb] = self.run_llem(*verb.split(), "--help").stdout
+                            self.assertIn(f"Usage: llem {verb}", helps[verb])
+                        for option in re.findall(r"(?<=\s)--?[a-z][a-z-]*", span):
+                            self.assertRegex(helps[""] + helps[verb], rf"(?<![\w-]){option}(?![\w-])")
+                    else:
+                        continue
+                    seen += 1
+        self.assertGreater(seen, 40)
 
     def test_every_example(self):
         self.assertTrue(EXAMPLES)

@@ -9,24 +9,14 @@ import subprocess
 import sys
 import time
 
-from harness import SOURCE, Case, Run, codes, main, merged, read_json, required, scripted
+from harness import SOURCE, Case, Run, codes, main, merged, read_json, required, scripted, small_model
 
 TINY = os.path.join(SOURCE, "tests", "data", "make_tiny_gguf.py")
-CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "llem", "models")
-MODEL = "SmolLM2-135M-Instruct*.gguf"
 PROMPTS = ["The capital of France is", "Once upon a time there was a fox who", "Write a haiku about the sea.",
            "2 + 2 =", "List three prime numbers:", "My favourite colour is", "Why is the sky blue?",
            "The quick brown fox jumps over", "In 1969 men landed on", "How do I boil an egg?", "Roses are red,",
            "The opposite of hot is", "Translate cheese into French:", "A short poem about rain:", "Name a fruit.",
            "The sun is a", "Count to five:", "Who wrote Hamlet?", "An apple a day", "To be or not to be,"]
-
-
-def small_model():
-    named = os.environ.get("LLEM_TEST_MODEL")
-    found = [named] if named else sorted(glob.glob(os.path.join(CACHE, "**", MODEL), recursive=True))
-    if not found or not os.path.exists(found[0]):
-        raise AssertionError(f"no model: set LLEM_TEST_MODEL, or fetch it into {CACHE} with `llem run -m smollm2-135m`")
-    return os.path.realpath(found[0])
 
 
 def integers(path):

@@ -264,25 +264,25 @@ class Rapl(Meters):
             self.refused(done, 3, f"`{meter}`", "hint:")
         self.assertEqual(self.runs(), [])
 
-    def test_a_counter_that_stops(self):
+    def stopped_in_the_window(self):
+        """A run whose counter counts until the middle of the window."""
         self.write("study.json", {**scripted(**MEASURE), "measure": {**scripted(**MEASURE)["measure"],
                                                                      "window": {"min_s": 3, "pad_s": 0.5}}})
         live = self.start("run", "study.json", env=self.rapl("--no-dram", "--power-w", "80"))
         live.until(": window")
         time.sleep(0.3)
         self.end_maker()
+        return live
+
+    def test_a_counter_that_stops(self):
+        live = self.stopped_in_the_window()
         live.end()
         result = self.the_run().results()[0]
         self.assertIn("counter_frozen", codes(result))
         self.assertNotEqual(result["validity"]["state"], "valid")
 
     def test_a_counter_that_disappears(self):
-        self.write("study.json", {**scripted(**MEASURE), "measure": {**scripted(**MEASURE)["measure"],
-                                                                     "window": {"min_s": 3, "pad_s": 0.5}}})
-        live = self.start("run", "study.json", env=self.rapl("--no-dram", "--power-w", "80"))
-        live.until(": window")
-        time.sleep(0.3)
-        self.end_maker()
+        live = self.stopped_in_the_window()
         os.truncate(os.path.join(self.folder, "machine/sys/class/powercap/intel-rapl:0/energy_uj"), 0)
         self.assertEqual(live.end()[0], 4, live.lines)
         result = self.the_run().results()[0]

@@ -8,6 +8,7 @@
 #include <memory>
 #include <sched.h>
 #include <set>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
@@ -307,14 +308,6 @@ Json effective_values(const LiveEngine& engine) {
     values[parameter.name] = parameter.read(engine);
   }
   return values;
-}
-
-std::vector<std::string_view> native_names() {
-  std::vector<std::string_view> names;
-  for (const Parameter& parameter : kParameters) {
-    names.push_back(parameter.name);
-  }
-  return names;
 }
 
 }  // namespace llem::worker

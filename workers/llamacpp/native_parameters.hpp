@@ -5,7 +5,6 @@
 #include <llama.h>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/json.hpp"
@@ -38,8 +37,5 @@ Expected<void> apply_native(const NativeArguments& arguments, NativeParameters& 
 
 /// Every argument by name as the engine has it now.
 base::Json effective_values(const LiveEngine& engine);
-
-/// The names the table covers, for the check against the host's list.
-std::vector<std::string_view> native_names();
 
 }  // namespace llem::worker

@@ -83,21 +83,6 @@ TEST(Random, draws_normal_numbers_of_the_right_moments_and_tails) {
   EXPECT_NEAR(beyond / double{kDraws}, 0.05, 0.003);
 }
 
-TEST(Random, draws_exponential_numbers_of_mean_one) {
-  Random random(4);
-  constexpr int kDraws = 100'000;
-  double sum = 0;
-  int beyond = 0;
-  for (int i = 0; i < kDraws; ++i) {
-    const double x = random.exponential();
-    ASSERT_GE(x, 0);
-    sum += x;
-    beyond += x > 3 ? 1 : 0;
-  }
-  EXPECT_NEAR(sum / kDraws, 1, 0.013);
-  EXPECT_NEAR(beyond / double{kDraws}, std::exp(-3), 0.003);
-}
-
 // Reference: int.from_bytes(hashlib.sha256(b"42/sample/0").digest()[:8], "big") in Python.
 TEST(DeriveSeed, is_the_head_of_a_hash_of_seed_purpose_and_block) {
   EXPECT_EQ(derive_seed(42, "sample"), 0xdcb03425f2137ca3U);

@@ -115,21 +115,5 @@ TEST(Median, is_the_middle_or_the_mean_of_the_two_middle_values) {
   EXPECT_EQ(median({4, 1, 3, 2}), 2.5);
 }
 
-TEST(RobustDeviation, agrees_with_scipy) {
-  for (const auto& [name, sample] : reference("summaries").members()) {
-    EXPECT_NEAR(robust_deviation(numbers(sample, "values")),
-                sample.number_or("robust_deviation", -1), 1e-12)
-        << name;
-  }
-}
-
-TEST(RobustDeviation, is_zero_when_more_than_half_the_values_are_equal) {
-  EXPECT_EQ(robust_deviation({5, 5, 5, 9, 100}), 0);
-}
-
-TEST(RobustDeviation, ignores_a_wild_value) {
-  EXPECT_NEAR(robust_deviation({1, 2, 3, 4, 1e9}), 1.4826, 1e-4);
-}
-
 }  // namespace
 }  // namespace llem::stats
