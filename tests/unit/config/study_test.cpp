@@ -8,7 +8,7 @@ namespace llem::config {
 namespace {
 
 std::string refusal(std::string_view text, const std::vector<Override>& overrides = {}) {
-  return error_text(load_study(text, "study.yaml", overrides));
+  return error_text(load_study(text, "study.yaml", overrides, {}));
 }
 
 Override set(std::string path, std::string value) {
