@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -52,7 +53,14 @@ struct TypeInfo {
   void* (*append)(void*, std::string_view) = nullptr;           // list (key unused), map
   int (*get_enum)(const void*) = nullptr;
   void (*set_enum)(void*, int) = nullptr;
+  std::shared_ptr<void> (*make)() = nullptr;      // a default value
+  void (*copy)(void* to, const void* from) = nullptr;
 };
+
+/// What an optional holds, or the type itself.
+constexpr const TypeInfo& without_optional(const TypeInfo& type) {
+  return type.kind == Kind::optional ? without_optional(*type.element) : type;
+}
 
 /// Bounds and role of a field.
 struct FieldRules {
@@ -75,6 +83,12 @@ struct FieldInfo {
   void* (*member)(void*);
 };
 
+/// What becomes of an object that a later document writes again.
+enum class Merging {
+  by_field,  // fields it leaves out keep what they had
+  whole,     // it is replaced: its fields are alternatives
+};
+
 struct Table {
   std::string_view name;
   std::string_view description;
@@ -82,6 +96,7 @@ struct Table {
   /// Field that takes a scalar (or list) written where a mapping is expected: `model: x` means
   /// `model: {name: x}`.
   std::string_view shorthand{};
+  Merging merging = Merging::by_field;
 };
 
 // --- erasing types ---
@@ -125,6 +140,10 @@ inline constexpr TypeInfo type_of = make_type<T>();
 template <class T>
 constexpr TypeInfo make_type() {
   TypeInfo info{};
+  info.make = []() -> std::shared_ptr<void> { return std::make_shared<T>(); };
+  info.copy = [](void* to, const void* from) {
+    *static_cast<T*>(to) = *static_cast<const T*>(from);
+  };
   if constexpr (std::is_same_v<T, bool>) {
     info.kind = Kind::boolean;
   } else if constexpr (std::is_same_v<T, std::int64_t>) {

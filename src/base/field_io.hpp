@@ -15,12 +15,21 @@ namespace llem::base {
 /// unknown keys (with the nearest valid name), wrong types, values out of bounds and, in `required`
 /// fields, absence. `file` and `path` (the dotted path of this object) only shape the error text.
 Expected<void> read_fields(const Table& table, void* object, const Tree& tree,
-                           std::string_view file, std::string_view path = {});
+                           const FileNames& files, std::string_view path = {});
+
+/// One value of a field's type, for a tree that is no part of a document of its struct. `name` is
+/// what errors call it, `path` where they say it stands.
+struct ValueName {
+  std::string name;
+  std::string path;
+};
+Expected<void> read_value(const FieldInfo& field, void* value, const Tree& tree,
+                          const FileNames& files, const ValueName& name);
 
 template <Described T>
-Expected<T> read_struct(const Tree& tree, std::string_view file, std::string_view path = {}) {
+Expected<T> read_struct(const Tree& tree, const FileNames& files, std::string_view path = {}) {
   T object{};
-  LLEM_TRY(read_fields(T::table(), &object, tree, file, path));
+  LLEM_TRY(read_fields(T::table(), &object, tree, files, path));
   return object;
 }
 
@@ -37,6 +46,9 @@ template <Described T>
 Json write_struct(const T& object) {
   return write_fields(T::table(), &object);
 }
+
+/// One value of a field's type; an empty optional is null.
+Json write_value(const TypeInfo& type, const void* value);
 
 /// The canonical form a content hash is taken over: hashed fields that differ from `defaults`,
 /// recursively.

@@ -77,7 +77,11 @@ double characters(std::string_view text) {
 
 class Reader {
  public:
-  explicit Reader(std::string_view file) : file_(file) {}
+  explicit Reader(const FileNames& files) : files_(files) {}
+
+  Outcome read_alone(const FieldInfo& field, void* value, const Tree& tree, const ValueName& name) {
+    return read({field, value, tree, name.name, name.path, tree.mark});
+  }
 
   Outcome read_document(const Table& table, void* object, const Tree& tree, std::string_view path) {
     const FieldInfo root{path.empty() ? "the document" : path, {}, {}, nullptr, nullptr};
@@ -92,7 +96,7 @@ class Reader {
 
   tl::unexpected<Error> error_at(Mark mark, const std::string& path, std::string message,
                                  std::string hint) const {
-    std::string where = place(file_, mark);
+    std::string where = place(files_, mark);
     if (!path.empty()) {
       where += (where.empty() ? "" : " ") + path;
     }
@@ -393,14 +397,19 @@ class Reader {
     return map.mark;
   }
 
-  std::string_view file_;
+  const FileNames& files_;
 };
 
 }  // namespace
 
 Expected<void> read_fields(const Table& table, void* object, const Tree& tree,
-                           std::string_view file, std::string_view path) {
-  return Reader(file).read_document(table, object, tree, path);
+                           const FileNames& files, std::string_view path) {
+  return Reader(files).read_document(table, object, tree, path);
+}
+
+Expected<void> read_value(const FieldInfo& field, void* value, const Tree& tree,
+                          const FileNames& files, const ValueName& name) {
+  return Reader(files).read_alone(field, value, tree, name);
 }
 
 }  // namespace llem::base

@@ -96,6 +96,10 @@ Json write_fields(const Table& table, const void* object) {
   return write_object(table, object, Scope::all);
 }
 
+Json write_value(const TypeInfo& type, const void* value) {
+  return write_value(type, value, Scope::all);
+}
+
 Json hashed_fields(const Table& table, const void* object, const void* defaults) {
   Json json = Json::object();
   for (const FieldInfo& field : table.fields) {

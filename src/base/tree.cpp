@@ -112,11 +112,11 @@ void set_path(Tree& tree, std::string_view dotted, Tree value) {
   *at = std::move(value);
 }
 
-std::string place(std::string_view file, Mark mark) {
+std::string place(const FileNames& files, Mark mark) {
   if (mark.line <= 0) {
-    return std::string(file);
+    return std::string(files[mark.file]);
   }
-  return fmt::format("{}:{}:{}", file, mark.line, mark.column);
+  return fmt::format("{}:{}:{}", files[mark.file], mark.line, mark.column);
 }
 
 }  // namespace llem::base

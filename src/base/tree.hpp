@@ -3,7 +3,10 @@
 // Owns: a document as text with places: what a field-table reader takes. Scalars stay text until a
 // field's type decides.
 
+#include <concepts>
+#include <cstddef>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,6 +18,23 @@ namespace llem::base {
 struct Mark {
   int line = 0;  // 1-based; 0 = unknown
   int column = 0;
+  std::size_t file = 0;  // which one, in a tree put together from several
+};
+
+/// The names of the files a tree was put together from; mostly one.
+class FileNames {
+ public:
+  template <std::convertible_to<std::string_view> Name>
+  FileNames(const Name& one) : names_{std::string_view(one)} {}  // NOLINT
+
+  FileNames(const std::vector<std::string>& names) : names_(names.begin(), names.end()) {}  // NOLINT
+
+  std::string_view operator[](std::size_t file) const {
+    return file < names_.size() ? names_[file] : std::string_view();
+  }
+
+ private:
+  std::vector<std::string_view> names_;
 };
 
 struct Tree {
@@ -49,6 +69,6 @@ Json json_from_tree(const Tree& tree);
 void set_path(Tree& tree, std::string_view dotted, Tree value);
 
 /// "file:12:3", or "file" where the place is unknown.
-std::string place(std::string_view file, Mark mark);
+std::string place(const FileNames& files, Mark mark);
 
 }  // namespace llem::base

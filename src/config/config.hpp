@@ -41,6 +41,7 @@ struct LoadedStudy {
   base::Tree tree;   // what `config` was read from: the file over its bases, under the overrides
   std::string text;  // as given; generated from the flags when there was no file
   std::string file;
+  std::vector<std::string> files;  // this one, then the bases beneath it; marks count into it
 };
 
 /// Reads a file that `base` names, relative to the file that names it; the path comes back for
@@ -86,11 +87,13 @@ struct Space {
 /// What no field table knows: whether an engine can do what a deployment asks.
 using DeployCheck = std::function<Expected<void>(const domain::Deploy&)>;
 
+inline constexpr std::int64_t kMostPoints = 1'000'000;
+
 /// The points of `sweep`, `zip`, `variants`, `exclude`, `include` and `experiments`, each resolved
 /// and checked; a point that cannot be is skipped with its reason, and an error only when none is
 /// left. Errors name the place in the file.
 Expected<Space> expand(const LoadedStudy& study, const DefaultInputs& inputs,
-                       const DeployCheck& check);
+                       const DeployCheck& check, std::int64_t most_points = kMostPoints);
 
 /// Raised whenever a default that the hash leaves out changes its meaning: hashes of both sides
 /// then differ.

@@ -72,6 +72,10 @@ Expected<void> check_lengths(const domain::LengthRule& rule, const std::string& 
                      "");
     }
   }
+  if (rule.lognormal && rule.lognormal->mean < 1) {
+    return refused({path + ".lognormal"}, fmt::format("`{}.lognormal` needs a mean", path),
+                   "set mean and cv together where the file has neither");
+  }
   std::int64_t most = std::max(rule.exact.value_or(0), rule.max.value_or(0));
   most = std::max(most, rule.uniform ? rule.uniform->back() : 0);
   most = std::max(most, rule.lognormal ? rule.lognormal->max.value_or(0) : 0);

@@ -78,7 +78,8 @@ const base::Table& LengthRule::table() {
       field<&LengthRule::uniform>("uniform", "Uniform between two lengths, both included",
                                   {.min = 2, .max = 2}),
       field<&LengthRule::lognormal>("lognormal", "Log-normal lengths")};
-  static constexpr base::Table table{"length", "How long prompts or outputs are", fields, "exact"};
+  static constexpr base::Table table{"length", "How long prompts or outputs are", fields, "exact",
+                                     base::Merging::whole};
   return table;
 }
 
@@ -256,7 +257,8 @@ const base::Table& Gap::table() {
           {.min = 0, .max = 100}),
       field<&Gap::max_s>("max_s", "Longest wait for the temperature (default 600)",
                          {.unit = "s", .min = 0, .max = 86400})};
-  static constexpr base::Table table{"gap", "Rest between trials", fields, "seconds"};
+  static constexpr base::Table table{"gap", "Rest between trials", fields, "seconds",
+                                     base::Merging::whole};
   return table;
 }
 

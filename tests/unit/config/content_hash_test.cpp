@@ -10,7 +10,7 @@ namespace llem::config {
 namespace {
 
 domain::Configuration configuration(std::string_view text) {
-  const auto study = load_study(text, "study.yaml", {});
+  const auto study = load_study(text, "study.yaml", {}, {});
   EXPECT_TRUE(study) << error_text(study);
   const auto resolved = resolve(study->config, {.usable_cpus = 2});
   EXPECT_TRUE(resolved) << error_text(resolved);

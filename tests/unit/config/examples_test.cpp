@@ -17,7 +17,8 @@ std::string content_of(const std::filesystem::path& path) {
 }
 
 Expected<domain::StudyConfig> resolved(const std::filesystem::path& path) {
-  LLEM_ASSIGN(const LoadedStudy study, load_study(content_of(path), path.filename().string(), {}));
+  LLEM_ASSIGN(const LoadedStudy study,
+              load_study(content_of(path), path.filename().string(), {}, {}));
   return resolve(study.config, {.usable_cpus = 2});
 }
 

@@ -8,7 +8,7 @@ namespace llem::config {
 namespace {
 
 Expected<domain::StudyConfig> resolved(std::string_view text) {
-  auto study = load_study(text, "study.yaml", {});
+  auto study = load_study(text, "study.yaml", {}, {});
   EXPECT_TRUE(study) << error_text(study);
   auto outcome = resolve(std::move(study->config), {.usable_cpus = 6});
   if (!outcome) {

@@ -7,8 +7,13 @@
 namespace llem::config {
 namespace {
 
+Expected<LoadedStudy> load(std::string_view text, std::string_view file,
+                           const std::vector<Override>& overrides) {
+  return load_study(text, file, overrides, {});
+}
+
 std::string refusal(std::string_view text, const std::vector<Override>& overrides = {}) {
-  return error_text(load_study(text, "study.yaml", overrides));
+  return error_text(load(text, "study.yaml", overrides));
 }
 
 Override set(std::string path, std::string value) {
@@ -20,7 +25,7 @@ std::string as_json(const domain::StudyConfig& config) {
 }
 
 TEST(LoadStudy, takes_a_model_alone) {
-  const auto study = load_study("model: smollm2-135m\n", "dir/quick.study.yaml", {});
+  const auto study = load("model: smollm2-135m\n", "dir/quick.study.yaml", {});
   ASSERT_TRUE(study) << error_text(study);
   EXPECT_EQ(study->config.name, "quick.study");
   EXPECT_EQ(study->config.model.name, "smollm2-135m");
@@ -87,12 +92,12 @@ TEST(LoadStudy, refuses_unknown_words) {
 
 TEST(LoadStudy, asks_for_a_model) {
   EXPECT_EQ(refusal("deploy: {batch_size: 8}\n").substr(0, 27), "error: `model` is missing\n ");
-  const auto nothing = load_study("", "", {});
+  const auto nothing = load("", "", {});
   EXPECT_EQ(error_text(nothing).substr(0, 34), "error: `model` is missing\n  hint: ");
 }
 
 TEST(LoadStudy, puts_overrides_over_the_file) {
-  const auto study = load_study("model: x\ndeploy:\n  batch_size: 8\n  env: {A: b}\n", "study.yaml",
+  const auto study = load("model: x\ndeploy:\n  batch_size: 8\n  env: {A: b}\n", "study.yaml",
                                 {set("deploy.batch_size", "4"),
                                  set("deploy.env.C", "d"),
                                  set("model.file", "m.gguf"),
@@ -110,7 +115,7 @@ TEST(LoadStudy, puts_overrides_over_the_file) {
 
 TEST(LoadStudy, lets_the_last_override_of_a_path_win) {
   const auto study =
-      load_study("model: x\n", "study.yaml",
+      load("model: x\n", "study.yaml",
                  {set("deploy.batch_size", "4"), {"deploy.batch_size", "2", "--batch-size"}});
   ASSERT_TRUE(study) << error_text(study);
   EXPECT_EQ(study->config.deploy.batch_size, 2);
@@ -118,7 +123,7 @@ TEST(LoadStudy, lets_the_last_override_of_a_path_win) {
 }
 
 TEST(LoadStudy, tells_where_each_value_came_from) {
-  const auto study = load_study("model: x\ndeploy:\n  batch_size: 8\n  llamacpp: {n_batch: 64}\n",
+  const auto study = load("model: x\ndeploy:\n  batch_size: 8\n  llamacpp: {n_batch: 64}\n",
                                 "study.yaml", {set("workload.sampling", "standard")});
   ASSERT_TRUE(study) << error_text(study);
   EXPECT_EQ(study->origins.at("model.name"), "study.yaml:1:8");
@@ -141,7 +146,7 @@ TEST(LoadStudy, blames_an_override_and_not_the_file) {
   EXPECT_EQ(refusal("model: x\ndeploy: {batch_size: 8}\n", {set("deploy.batch_size", "0")}),
             "error: `batch_size` must be an integer, 1 to 4096, got `0`\n"
             "  at --set deploy.batch_size\n");
-  EXPECT_EQ(error_text(load_study("", "", {set("model", "x"), set("measure.strict", "yes")})),
+  EXPECT_EQ(error_text(load("", "", {set("model", "x"), set("measure.strict", "yes")})),
             "error: `yes` is no boolean: write true or false\n  at --set measure.strict\n");
 }
 
@@ -165,22 +170,22 @@ TEST(LoadStudy, makes_a_file_that_does_the_same_from_flags_alone) {
                                     set("workload.output_tokens", "{lognormal: {mean: 9, cv: 1}}"),
                                     set("measure.meters", "[host, rapl]"),
                                     set("deploy.env.X", "'1'")};
-  const auto study = load_study("", "", flags);
+  const auto study = load("", "", flags);
   ASSERT_TRUE(study) << error_text(study);
   EXPECT_EQ(study->config.name, "SmolLM2-GGUF");
-  const auto again = load_study(study->text, "SmolLM2-GGUF.yaml", {});
+  const auto again = load(study->text, "SmolLM2-GGUF.yaml", {});
   ASSERT_TRUE(again) << error_text(again) << study->text;
   EXPECT_EQ(as_json(again->config), as_json(study->config));
 }
 
 TEST(LoadStudy, names_a_study_after_its_model_without_a_file) {
-  EXPECT_EQ(load_study("", "", {set("model", "models/Tiny.Q4_1.gguf")})->config.name, "Tiny.Q4_1");
-  EXPECT_EQ(load_study("model: org/a-1.5b\n", "-", {})->config.name, "a-1.5b");
-  EXPECT_EQ(load_study("name: mine\nmodel: x\n", "study.yaml", {})->config.name, "mine");
+  EXPECT_EQ(load("", "", {set("model", "models/Tiny.Q4_1.gguf")})->config.name, "Tiny.Q4_1");
+  EXPECT_EQ(load("model: org/a-1.5b\n", "-", {})->config.name, "a-1.5b");
+  EXPECT_EQ(load("name: mine\nmodel: x\n", "study.yaml", {})->config.name, "mine");
 }
 
 TEST(WithOrigins, puts_the_place_before_a_path) {
-  const auto study = load_study("model: x\ndeploy: {threads: 4}\n", "study.yaml", {});
+  const auto study = load("model: x\ndeploy: {threads: 4}\n", "study.yaml", {});
   const Error error{ErrorKind::config, "m", "", {"deploy.threads", "elsewhere"}, ""};
   EXPECT_EQ(with_origins(error, study->origins).context,
             (std::vector<std::string>{"study.yaml:2:19 deploy.threads", "elsewhere"}));
@@ -204,7 +209,7 @@ TEST(UserConfig, reads_its_keys_and_no_others) {
 
 TEST(InitialStudy, loads_and_resolves) {
   for (const char* model : {"smollm2-135m", "/models/a b: c.gguf", "org/name"}) {
-    const auto study = load_study(initial_study(model, "llamacpp"), "study.yaml", {});
+    const auto study = load(initial_study(model, "llamacpp"), "study.yaml", {});
     ASSERT_TRUE(study) << error_text(study);
     EXPECT_EQ(study->config.model.name, model);
     const auto resolved = resolve(study->config, {.usable_cpus = 2});

@@ -1,0 +1,18 @@
+#pragma once
+
+// Owns: the files that a study file names as lying beneath it.
+
+#include <string>
+#include <vector>
+
+#include "base/tree.hpp"
+#include "config/config.hpp"
+
+namespace llem::config {
+
+/// Lays `tree`, a study file, over the file its `base` names, that over the next, and so on.
+/// `files` holds the name of the study file; the others are added, and places count into them.
+Expected<void> lay_over_bases(base::Tree& tree, std::vector<std::string>& files,
+                              const ReadBase& read_base);
+
+}  // namespace llem::config
