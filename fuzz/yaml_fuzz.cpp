@@ -52,8 +52,8 @@ void check_space(const config::LoadedStudy& study) {
   for (const config::Point& point : space->points) {
     LLEM_ASSERT(point.levels.size() == space->factors.size(), "one level a factor");
     for (std::size_t i = 0; i < point.levels.size(); ++i) {
-      LLEM_ASSERT(point.levels[i] >= -1 && point.levels[i] < static_cast<std::int64_t>(
-                                                                 space->factors[i].levels.size()),
+      LLEM_ASSERT(point.levels[i] >= -1 &&
+                      point.levels[i] < static_cast<std::int64_t>(space->factors[i].levels.size()),
                   "a level of the factor, or none");
     }
     check_resolved(point.config);

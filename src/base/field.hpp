@@ -53,7 +53,7 @@ struct TypeInfo {
   void* (*append)(void*, std::string_view) = nullptr;           // list (key unused), map
   int (*get_enum)(const void*) = nullptr;
   void (*set_enum)(void*, int) = nullptr;
-  std::shared_ptr<void> (*make)() = nullptr;      // a default value
+  std::shared_ptr<void> (*make)() = nullptr;  // a default value
   void (*copy)(void* to, const void* from) = nullptr;
 };
 

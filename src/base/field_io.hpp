@@ -23,6 +23,7 @@ struct ValueName {
   std::string name;
   std::string path;
 };
+
 Expected<void> read_value(const FieldInfo& field, void* value, const Tree& tree,
                           const FileNames& files, const ValueName& name);
 

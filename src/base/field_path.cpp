@@ -65,8 +65,8 @@ FieldInfo entry_of(const FieldInfo& field, const TypeInfo& map) {
 }  // namespace
 
 bool is_within(std::string_view path, std::string_view outer) {
-  return path.starts_with(outer) && (path.size() == outer.size() || path[outer.size()] == '.' ||
-                                     path[outer.size()] == '[');
+  return path.starts_with(outer) &&
+         (path.size() == outer.size() || path[outer.size()] == '.' || path[outer.size()] == '[');
 }
 
 std::string_view last_name(std::string_view path) {
@@ -100,10 +100,9 @@ Expected<FieldPath> FieldPath::find(const Table& table, std::string_view dotted)
       } else if (type.kind == Kind::json) {
         path.steps_.push_back({Way::json, nullptr, nullptr, std::string(names[i])});
       } else {
-        return failure(
-            ErrorKind::config,
-            fmt::format("`{}` is no map, so it has nothing named `{}`", above, names[i]),
-            fmt::format("set `{}` itself", above));
+        return failure(ErrorKind::config,
+                       fmt::format("`{}` is no map, so it has nothing named `{}`", above, names[i]),
+                       fmt::format("set `{}` itself", above));
       }
     }
     const TypeInfo& type = *path.field_.type;

@@ -27,7 +27,8 @@ class FileNames {
   template <std::convertible_to<std::string_view> Name>
   FileNames(const Name& one) : names_{std::string_view(one)} {}  // NOLINT
 
-  FileNames(const std::vector<std::string>& names) : names_(names.begin(), names.end()) {}  // NOLINT
+  FileNames(const std::vector<std::string>& names)
+      : names_(names.begin(), names.end()) {}  // NOLINT
 
   std::string_view operator[](std::size_t file) const {
     return file < names_.size() ? names_[file] : std::string_view();

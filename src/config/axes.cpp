@@ -90,8 +90,8 @@ class AxisReader {
       LLEM_TRY(refuse_section(entry, *path, where));
       LLEM_ASSIGN(const Levels levels, Levels::read(entry.value, path->field(), places_, where));
       LLEM_TRY(spend(levels.count()));
-      Axis axis{AxisKind::sweep, entry.key, {}, {}, engine_of(entry.key),
-                places_.at(entry.mark, where)};
+      Axis axis{
+          AxisKind::sweep, entry.key, {}, {}, engine_of(entry.key), places_.at(entry.mark, where)};
       axis.paths.push_back({path, axis.where});
       const auto count = static_cast<std::int64_t>(levels.count());
       for (std::int64_t i = 0; i < count; ++i) {
@@ -118,8 +118,8 @@ class AxisReader {
   }
 
   Expected<void> read_zip(const Tree& zip, const std::string& where) {
-    Axis axis{AxisKind::zip, "", {}, {}, engine_of(zip.entries.front().key),
-              places_.at(zip.mark, where)};
+    Axis axis{
+        AxisKind::zip, "", {}, {}, engine_of(zip.entries.front().key), places_.at(zip.mark, where)};
     for (const Tree::Entry& entry : zip.entries) {
       const std::string at = fmt::format("{}.{}", where, entry.key);
       LLEM_ASSIGN(Path path, find_path(entry.key, places_, entry.mark, at));
@@ -143,8 +143,7 @@ class AxisReader {
       axis.paths.push_back({path, places_.at(entry.mark, at)});
       for (std::size_t i = 0; i < axis.levels.size(); ++i) {
         const auto index = static_cast<std::int64_t>(i);
-        LLEM_TRY(
-            read_value(path, levels.at(index), places_, levels.where(index), axis.levels[i]));
+        LLEM_TRY(read_value(path, levels.at(index), places_, levels.where(index), axis.levels[i]));
       }
     }
     LLEM_TRY(refuse_overlap(axis.paths));
@@ -212,8 +211,8 @@ class AxisReader {
       return {};
     }
     LLEM_TRY(spend(static_cast<double>(items.size())));
-    axes_.push_back({AxisKind::experiments, section.key, {}, {}, {},
-                     places_.at(section.mark, section.key)});
+    axes_.push_back(
+        {AxisKind::experiments, section.key, {}, {}, {}, places_.at(section.mark, section.key)});
     known_.clear();
     std::set<std::string> names;
     for (std::size_t i = 0; i < items.size(); ++i) {

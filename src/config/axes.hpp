@@ -42,8 +42,8 @@ struct Axis {
   AxisKind kind = AxisKind::sweep;
   std::string name;
   std::vector<Level> levels;
-  std::vector<WrittenPath> paths;              // each once
-  std::optional<domain::EngineKind> engine;    // has an effect under this one alone
+  std::vector<WrittenPath> paths;            // each once
+  std::optional<domain::EngineKind> engine;  // has an effect under this one alone
   std::string where;
 };
 
@@ -64,6 +64,7 @@ struct GroupedPath {
   const WrittenPath* written;
   std::size_t group;
 };
+
 Expected<void> refuse_overlap(std::vector<GroupedPath> paths);
 
 /// The values of one bundle, each a group of its own.

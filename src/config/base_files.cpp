@@ -43,8 +43,8 @@ Expected<Tree> read_one(const Tree& name, const std::string& where, std::vector<
     return refused(where, "`base` must be the path of one study file", "");
   }
   if (!read_base) {
-    return refused(where, fmt::format("`{}` cannot be read: no file lies beneath this one",
-                                      name.scalar), "");
+    return refused(
+        where, fmt::format("`{}` cannot be read: no file lies beneath this one", name.scalar), "");
   }
   auto file = read_base(name.scalar, files.back());
   if (!file) {

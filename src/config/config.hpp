@@ -50,7 +50,9 @@ struct BaseFile {
   std::string text;
   std::string path;
 };
-using ReadBase = std::function<Expected<BaseFile>(const std::string& name, const std::string& from)>;
+
+using ReadBase =
+    std::function<Expected<BaseFile>(const std::string& name, const std::string& from)>;
 
 /// Reads a study file's text (empty text: from overrides alone), merges it over its bases and
 /// applies overrides. An override of a swept path is refused.

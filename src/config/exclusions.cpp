@@ -108,8 +108,8 @@ class KeyReader {
     }
     const auto near = base::nearest(entry.key, names);
     return places_.refused(
-        entry.mark, where, fmt::format("`{}` does not vary, so nothing can be excluded by it",
-                                       entry.key),
+        entry.mark, where,
+        fmt::format("`{}` does not vary, so nothing can be excluded by it", entry.key),
         near ? fmt::format("did you mean `{}`?", *near)
              : fmt::format("what varies: {}",
                            few(std::vector<std::string>(names.begin(), names.end()))));
@@ -147,8 +147,8 @@ class KeyReader {
     const std::size_t count = value.kind == Tree::Kind::list ? value.items.size() : 1;
     for (std::size_t i = 0; i < count; ++i) {
       const Tree& name = value.kind == Tree::Kind::list ? value.items[i] : value;
-      LLEM_TRY(mark(index_.levels_named(axis.name, name.scalar), name, axis, axis.name, where,
-                    matches));
+      LLEM_TRY(
+          mark(index_.levels_named(axis.name, name.scalar), name, axis, axis.name, where, matches));
     }
     return {};
   }

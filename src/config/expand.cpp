@@ -58,11 +58,8 @@ class Expander {
     LLEM_ASSIGN(const Exclusions exclusions, Exclusions::read(study_, places_, axes_, index));
     LLEM_ASSIGN(const std::vector<Extra> extras, read_extras(index));
     const auto further = static_cast<std::int64_t>(extras.size());
-    if (further >= most_) {
-      return too_many_points(most_, places_, study_);
-    }
     LLEM_ASSIGN(std::vector<Combination> product,
-                make_product(study_, places_, axes_, most_ - further));
+                make_product(study_, places_, axes_, most_, further));
     prepare();
     std::erase_if(product, [&](const Combination& combination) {
       return exclusions.leave_out(combination.levels);
@@ -125,7 +122,8 @@ class Expander {
     if (engine.empty()) {
       return;
     }
-    const auto block = base::FieldPath::find(StudyConfig::table(), fmt::format("deploy.{}", engine));
+    const auto block =
+        base::FieldPath::find(StudyConfig::table(), fmt::format("deploy.{}", engine));
     LLEM_ASSERT(block, "every engine has a block of its own in `deploy`");
     block->field().type->clear(block->in(&config));
   }
@@ -253,7 +251,8 @@ class Expander {
     for (const Tree::Entry& entry : item.entries) {
       const std::string at = fmt::format("{}.{}", where, entry.key);
       const std::int64_t axis = index.axis_of(entry.key);
-      const bool names_factor = axis >= 0 && axes_[static_cast<std::size_t>(axis)].name == entry.key &&
+      const bool names_factor = axis >= 0 &&
+                                axes_[static_cast<std::size_t>(axis)].name == entry.key &&
                                 axes_[static_cast<std::size_t>(axis)].kind == AxisKind::variants;
       if (names_factor) {
         LLEM_TRY(take_variant(static_cast<std::size_t>(axis), entry, at, extra, written));
@@ -285,8 +284,8 @@ class Expander {
     }
     extra.named[axis] = found - levels.begin();
     for (const base::Assignment& value : found->values) {
-      written.push_back({std::make_shared<const base::FieldPath>(value.path()),
-                         places_.at(entry.mark, where)});
+      written.push_back(
+          {std::make_shared<const base::FieldPath>(value.path()), places_.at(entry.mark, where)});
     }
     return {};
   }
@@ -378,7 +377,7 @@ class Expander {
   std::int64_t most_;
   std::vector<Axis> axes_;
   ShortNames names_;
-  std::vector<StudyConfig> constants_;  // one an engine
+  std::vector<StudyConfig> constants_;                                         // one an engine
   std::map<std::size_t, std::map<std::string, std::int64_t>> levels_by_text_;  // by axis
   std::size_t count_ = 0;
   std::string first_hint_;

@@ -33,8 +33,8 @@ bool is_range(const Tree& value, const base::FieldInfo& field) {
 
 Expected<void> check(const Range& range, const Places& places, base::Mark mark,
                      const std::string& where) {
-  const int ways = int{range.times.has_value()} + int{range.step.has_value()} +
-                   int{range.points.has_value()};
+  const int ways =
+      int{range.times.has_value()} + int{range.step.has_value()} + int{range.points.has_value()};
   if (ways != 1) {
     return places.refused(mark, where, "a range has one of `times`, `step` and `points`",
                           "as in {from: 1, to: 64, times: 2}, {from: 0, to: 1, step: 0.25} or "

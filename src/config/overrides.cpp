@@ -97,9 +97,8 @@ class VariedPaths {
 
   std::vector<Varied> collect(const Tree& tree) {
     keys_of(tree.find("sweep"), "sweep");
-    items_of(tree.find("zip"), "zip", [&](const Tree& item, const std::string& at) {
-      keys_of(&item, at);
-    });
+    items_of(tree.find("zip"), "zip",
+             [&](const Tree& item, const std::string& at) { keys_of(&item, at); });
     if (const Tree* variants = tree.find("variants")) {
       for (const Tree::Entry& factor : variants->entries) {
         for (const Tree::Entry& name : factor.value.entries) {

@@ -36,8 +36,8 @@ Error Places::placed(Error error) const {
   return error;
 }
 
-tl::unexpected<Error> Places::refused(base::Mark mark, const std::string& path,
-                                      std::string message, std::string hint) const {
+tl::unexpected<Error> Places::refused(base::Mark mark, const std::string& path, std::string message,
+                                      std::string hint) const {
   return tl::unexpected<Error>(
       Error{ErrorKind::config, std::move(message), std::move(hint), {at(mark, path)}, {}});
 }

@@ -26,8 +26,8 @@ bool applies(const Axis& axis, EngineKind engine) {
 class Product {
  public:
   Product(const LoadedStudy& study, const Places& places, const std::vector<Axis>& axes,
-          std::int64_t most)
-      : study_(study), places_(places), axes_(axes), most_(most) {
+          std::int64_t most, std::int64_t further)
+      : study_(study), places_(places), axes_(axes), most_(most), further_(further) {
     for (std::size_t i = 0; i < axes.size(); ++i) {
       (sets_engine(axes[i]) ? choosing_ : others_).push_back(i);
     }
@@ -36,7 +36,7 @@ class Product {
   Expected<std::vector<Combination>> make() {
     LLEM_TRY(choose_engines());
     LLEM_TRY(check_engines());
-    double total = 0;
+    auto total = static_cast<double>(further_);
     for (const Combination& chosen : chosen_) {
       double count = 1;
       for (const std::size_t axis : others_) {
@@ -153,6 +153,7 @@ class Product {
   const Places& places_;
   const std::vector<Axis>& axes_;
   std::int64_t most_;
+  std::int64_t further_;
   std::vector<std::size_t> choosing_;  // axes that say which engine runs
   std::vector<std::size_t> others_;
   std::vector<Combination> chosen_;
@@ -161,8 +162,9 @@ class Product {
 }  // namespace
 
 Expected<std::vector<Combination>> make_product(const LoadedStudy& study, const Places& places,
-                                                const std::vector<Axis>& axes, std::int64_t most) {
-  return Product(study, places, axes, most).make();
+                                                const std::vector<Axis>& axes, std::int64_t most,
+                                                std::int64_t further) {
+  return Product(study, places, axes, most, further).make();
 }
 
 bool engine_varies(const std::vector<Axis>& axes) {

@@ -15,10 +15,11 @@ struct Combination {
   domain::EngineKind engine = domain::EngineKind::llamacpp;
 };
 
-/// In the order of an odometer: the last axis fastest. More than `most` are refused before any is
-/// made.
+/// In the order of an odometer: the last axis fastest. More than `most`, together with `further`
+/// points, are refused before any is made.
 Expected<std::vector<Combination>> make_product(const LoadedStudy& study, const Places& places,
-                                                const std::vector<Axis>& axes, std::int64_t most);
+                                                const std::vector<Axis>& axes, std::int64_t most,
+                                                std::int64_t further);
 
 /// Whether a level of some axis says which engine runs.
 bool engine_varies(const std::vector<Axis>& axes);

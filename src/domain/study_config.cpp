@@ -281,15 +281,14 @@ const base::Table& Timeouts::table() {
 const base::Table& Sentinel::table() {
   static constexpr std::array fields{field<&Sentinel::every>(
       "every", "Trials between two runs of the reference", {.min = 1, .required = true})};
-  static constexpr base::Table table{
-      "sentinel", "A reference configuration repeated to see drift", fields, "every"};
+  static constexpr base::Table table{"sentinel", "A reference configuration repeated to see drift",
+                                     fields, "every"};
   return table;
 }
 
 const base::Table& Notify::table() {
-  static constexpr std::array fields{
-      field<&Notify::url>("url", "http(s) address that receives the summary as JSON",
-                          {.min = 1, .required = true})};
+  static constexpr std::array fields{field<&Notify::url>(
+      "url", "http(s) address that receives the summary as JSON", {.min = 1, .required = true})};
   static constexpr base::Table table{"notify", "Whom to tell when the study has ended", fields,
                                      "url"};
   return table;
@@ -315,8 +314,9 @@ const base::Table& Study::table() {
       field<&Study::timeouts>("timeouts", "Longest time of each phase"),
       field<&Study::retries>("retries", "Further attempts at a trial that failed",
                              {.min = 0, .max = 100}),
-      field<&Study::max_consecutive_failures>(
-          "max_consecutive_failures", "The study stops after so many failures in a row", {.min = 1}),
+      field<&Study::max_consecutive_failures>("max_consecutive_failures",
+                                              "The study stops after so many failures in a row",
+                                              {.min = 1}),
       field<&Study::sentinel>("sentinel", "A reference configuration repeated to see drift"),
       field<&Study::stop_on_failure>("stop_on_failure", "The study stops at the first failure"),
       field<&Study::notify>("notify", "Whom to tell when the study has ended")};
@@ -335,8 +335,7 @@ const base::Table& StudyConfig::table() {
       field<&StudyConfig::study>("study", "How the experiment is designed"),
       field<&StudyConfig::sweep>("sweep", "Dotted path to levels; every combination is a point"),
       field<&StudyConfig::zip>("zip", "Maps of dotted path to levels that advance together"),
-      field<&StudyConfig::variants>("variants",
-                                    "Factor to named bundles of dotted path and value"),
+      field<&StudyConfig::variants>("variants", "Factor to named bundles of dotted path and value"),
       field<&StudyConfig::exclude>("exclude", "Partial points to leave out"),
       field<&StudyConfig::include>("include", "Further points"),
       field<&StudyConfig::experiments>("experiments", "Points written out, each over the rest")};

@@ -27,15 +27,15 @@ Expected<LoadedStudy> load(std::string_view text, Files files,
 }
 
 TEST(BaseFiles, lie_beneath_the_file_that_names_them) {
-  const auto study =
-      load("base: lib/middle.yaml\nmodel: {file: f.gguf}\nmeasure:\nworkload: {output_tokens: 9}\n"
-           "deploy: {env: {B: top}, devices: ['2']}\nsweep: {deploy.threads: [4]}\n",
-           {{"lib/middle.yaml", "base: low.yaml\ndeploy: {env: {A: a, B: b}, batch_size: 4}\n"},
-            {"lib/low.yaml",
-             "model: x\nworkload: {output_tokens: {max: 5}, requests: 7}\nmeasure: {strict: true}\n"
-             "deploy: {devices: ['0', '1'], batch_size: 2}\n"
-             "sweep: {deploy.threads: [1, 2], workload.seed: 3}\n"}},
-           {{"workload.seed", "1", "--set"}});
+  const auto study = load(
+      "base: lib/middle.yaml\nmodel: {file: f.gguf}\nmeasure:\nworkload: {output_tokens: 9}\n"
+      "deploy: {env: {B: top}, devices: ['2']}\nsweep: {deploy.threads: [4]}\n",
+      {{"lib/middle.yaml", "base: low.yaml\ndeploy: {env: {A: a, B: b}, batch_size: 4}\n"},
+       {"lib/low.yaml",
+        "model: x\nworkload: {output_tokens: {max: 5}, requests: 7}\nmeasure: {strict: true}\n"
+        "deploy: {devices: ['0', '1'], batch_size: 2}\n"
+        "sweep: {deploy.threads: [1, 2], workload.seed: 3}\n"}},
+      {{"workload.seed", "1", "--set"}});
   EXPECT_EQ(error_text(study),
             "error: --set cannot set `workload.seed`: the study varies `workload.seed`\n"
             "  at --set workload.seed\n  at lib/low.yaml:5:33 sweep.workload.seed\n"
@@ -43,14 +43,14 @@ TEST(BaseFiles, lie_beneath_the_file_that_names_them) {
 }
 
 TEST(BaseFiles, are_merged_by_section_and_name) {
-  const auto study =
-      load("base: lib/middle.yaml\nmodel: {file: f.gguf}\nmeasure:\nworkload: {output_tokens: 9}\n"
-           "deploy: {env: {B: top}, devices: ['2']}\nsweep: {deploy.threads: [4]}\n",
-           {{"lib/middle.yaml", "base: low.yaml\ndeploy: {env: {A: a, B: b}, batch_size: 4}\n"},
-            {"lib/low.yaml",
-             "model: x\nworkload: {output_tokens: {max: 5}, requests: 7}\nmeasure: {strict: true}\n"
-             "deploy: {devices: ['0', '1'], batch_size: 2}\n"
-             "sweep: {deploy.threads: [1, 2], workload.seed: 3}\n"}});
+  const auto study = load(
+      "base: lib/middle.yaml\nmodel: {file: f.gguf}\nmeasure:\nworkload: {output_tokens: 9}\n"
+      "deploy: {env: {B: top}, devices: ['2']}\nsweep: {deploy.threads: [4]}\n",
+      {{"lib/middle.yaml", "base: low.yaml\ndeploy: {env: {A: a, B: b}, batch_size: 4}\n"},
+       {"lib/low.yaml",
+        "model: x\nworkload: {output_tokens: {max: 5}, requests: 7}\nmeasure: {strict: true}\n"
+        "deploy: {devices: ['0', '1'], batch_size: 2}\n"
+        "sweep: {deploy.threads: [1, 2], workload.seed: 3}\n"}});
   ASSERT_TRUE(study) << error_text(study);
   const domain::StudyConfig& config = study->config;
   EXPECT_EQ(config.model.name, "x");
@@ -63,8 +63,8 @@ TEST(BaseFiles, are_merged_by_section_and_name) {
   EXPECT_EQ(config.deploy.devices, std::vector<std::string>{"2"});
   EXPECT_EQ(config.deploy.batch_size, 4);
   EXPECT_EQ(base::write_json(config.sweep.at("deploy.threads")), "[4]");
-  EXPECT_EQ(study->origins.at("deploy.batch_size"), "lib/middle.yaml:2:45");
-  EXPECT_EQ(study->origins.at("workload.requests"), "lib/low.yaml:2:44");
+  EXPECT_EQ(study->origins.at("deploy.batch_size"), "lib/middle.yaml:2:41");
+  EXPECT_EQ(study->origins.at("workload.requests"), "lib/low.yaml:2:47");
   EXPECT_EQ(study->origins.at("model.file"), "study.yaml:2:15");
   EXPECT_EQ(study->files,
             (std::vector<std::string>{"study.yaml", "lib/middle.yaml", "lib/low.yaml"}));
@@ -72,14 +72,15 @@ TEST(BaseFiles, are_merged_by_section_and_name) {
 }
 
 TEST(BaseFiles, are_named_in_errors_about_them) {
-  EXPECT_EQ(error_text(load("base: b.yaml\nmodel: x\n",
-                            {{"b.yaml", "\ndeploy:\n  threads: many\n"}})),
-            "error: `threads` must be an integer, 1 to 4096, got `many`\n"
-            "  at b.yaml:3:12 deploy.threads\n");
+  EXPECT_EQ(
+      error_text(load("base: b.yaml\nmodel: x\n", {{"b.yaml", "\ndeploy:\n  threads: many\n"}})),
+      "error: `threads` must be an integer, 1 to 4096, got `many`\n"
+      "  at b.yaml:3:12 deploy.threads\n");
   EXPECT_EQ(error_text(load("base: b.yaml\nmodel: x\n", {{"b.yaml", "deplyo: {}\n"}})),
             "error: unknown key `deplyo`\n  at b.yaml:1:1 deplyo\n"
             "  hint: did you mean `deploy`?\n");
-  const auto study = load("base: b.yaml\nmodel: x\n", {{"b.yaml", "sweep: {deploy.threads: [q]}\n"}});
+  const auto study =
+      load("base: b.yaml\nmodel: x\n", {{"b.yaml", "sweep: {deploy.threads: [q]}\n"}});
   ASSERT_TRUE(study) << error_text(study);
   EXPECT_EQ(error_text(expand(*study, {}, anything)),
             "error: `threads` must be an integer, 1 to 4096, got `q`\n"

@@ -42,8 +42,8 @@ TEST(ExpandErrors, name_the_level_of_a_wrong_type) {
 TEST(ExpandErrors, refuse_what_cannot_vary) {
   for (const std::string path : {"study.cycles", "name", "base", "sweep", "zip", "variants"}) {
     EXPECT_EQ(refusal_of("sweep: {" + path + ": [1]}\n"),
-              "error: `" + path + "` cannot vary within a study\n  at study.yaml:2:9 sweep." + path +
-                  "\n  hint: what may vary lies in model, workload, deploy and measure\n");
+              "error: `" + path + "` cannot vary within a study\n  at study.yaml:2:9 sweep." +
+                  path + "\n  hint: what may vary lies in model, workload, deploy and measure\n");
   }
   EXPECT_EQ(refusal_of("sweep: {deploy: {batch_size: [1, 8]}}\n"),
             "error: `deploy` is a section, no axis\n  at study.yaml:2:9 sweep.deploy\n"
@@ -187,9 +187,10 @@ TEST(ExpandErrors, refuse_more_points_than_are_allowed) {
   EXPECT_EQ(refusal_of("sweep: {workload.seed: {from: 1, to: 1e9, points: 9000000000}}\n"),
             expected);
   const auto most = [](std::int64_t limit) {
-    return error_text(space_of("model: x\nsweep: {deploy.threads: [1, 2], deploy.batch_size: [1, 2]}\n"
-                               "include: [{deploy.threads: 3}]\n",
-                               {}, anything, limit));
+    return error_text(
+        space_of("model: x\nsweep: {deploy.threads: [1, 2], deploy.batch_size: [1, 2]}\n"
+                 "include: [{deploy.threads: 3}]\n",
+                 {}, anything, limit));
   };
   EXPECT_EQ(most(5), "no error");
   EXPECT_EQ(most(4).substr(0, 40), "error: the study has more than 4 points\n");

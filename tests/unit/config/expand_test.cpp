@@ -67,7 +67,8 @@ TEST(Expand, replaces_what_the_constants_say) {
 }
 
 TEST(Expand, needs_no_model_in_the_constants_where_levels_name_it) {
-  EXPECT_EQ(labels_of(space_of("sweep: {model: [x, org/y]}\n")), (Labels{"model x", "model org/y"}));
+  EXPECT_EQ(labels_of(space_of("sweep: {model: [x, org/y]}\n")),
+            (Labels{"model x", "model org/y"}));
   const auto some = space_of("experiments: [{model: x}, {deploy: {threads: 2}}]\n");
   ASSERT_TRUE(some) << error_text(some);
   EXPECT_EQ(labels_of(some), Labels{"model x"});
@@ -82,9 +83,10 @@ TEST(Expand, writes_ranges_out) {
   };
   EXPECT_EQ(levels("deploy.batch_size: {from: 1, to: 64, times: 2}"), "1 2 4 8 16 32 64");
   EXPECT_EQ(levels("deploy.batch_size: {from: 1, to: 63, times: 2}"), "1 2 4 8 16 32");
-  EXPECT_EQ(levels("workload.sampling.min_p: {from: 0, to: 1, step: 0.25}"), "0 0.25 0.5 0.75 1");
-  EXPECT_EQ(levels("workload.sampling.min_p: {from: 0.1, to: 0.7, step: 0.2}"), "0.1 0.3 0.5 0.7");
-  EXPECT_EQ(levels("workload.requests: {from: 1, to: 1000, points: 4, scale: log}"), "1 10 100 1000");
+  EXPECT_EQ(levels("measure.window.pad_s: {from: 0, to: 1, step: 0.25}"), "0 0.25 0.5 0.75 1");
+  EXPECT_EQ(levels("measure.window.pad_s: {from: 0.1, to: 0.7, step: 0.2}"), "0.1 0.3 0.5 0.7");
+  EXPECT_EQ(levels("workload.requests: {from: 1, to: 1000, points: 4, scale: log}"),
+            "1 10 100 1000");
   EXPECT_EQ(levels("workload.requests: {from: 1, to: 3, points: 5}"), "1 2 3");
   EXPECT_EQ(levels("deploy.threads: {from: 1, to: 100, points: 4, scale: log}"), "1 5 22 100");
   EXPECT_EQ(levels("measure.sample_hz: {from: 1, to: 2, points: 3}"), "1 1.5 2");
@@ -97,11 +99,10 @@ TEST(Expand, advances_the_lists_of_a_zip_together) {
   const auto space = space_of(
       "model: x\nzip:\n  - {deploy.batch_size: [1, 8], deploy.threads: {from: 2, to: 4, step: 2}}\n"
       "sweep: {deploy.attention: [flash, standard]}\n");
-  EXPECT_EQ(labels_of(space),
-            (Labels{"batch_size 1, threads 2, attention flash",
-                    "batch_size 1, threads 2, attention standard",
-                    "batch_size 8, threads 4, attention flash",
-                    "batch_size 8, threads 4, attention standard"}));
+  EXPECT_EQ(labels_of(space), (Labels{"batch_size 1, threads 2, attention flash",
+                                      "batch_size 1, threads 2, attention standard",
+                                      "batch_size 8, threads 4, attention flash",
+                                      "batch_size 8, threads 4, attention standard"}));
   EXPECT_EQ(space->factors[0].name, "deploy.batch_size + deploy.threads");
   EXPECT_EQ(space->factors[0].levels, (Labels{"1 + 2", "8 + 4"}));
   EXPECT_EQ(space->points[3].levels, (Indices{1, 1}));
@@ -156,14 +157,17 @@ TEST(Expand, crosses_experiments_with_the_sweep) {
 }
 
 TEST(Expand, leaves_out_what_is_excluded) {
-  EXPECT_EQ(labels("sweep: {deploy.threads: [1, 2], deploy.batch_size: [1, 4, 8]}\n"
-                   "exclude:\n  - {deploy.threads: 1, deploy.batch_size: [4, 8]}\n"
-                   "  - {deploy.batch_size: {from: 4, to: 4, step: 1}}\n"),
-            (Labels{"threads 1, batch_size 1", "threads 2, batch_size 1", "threads 2, batch_size 8"}));
-  EXPECT_EQ(labels("variants: {p: {a: {deploy.threads: 1}, b: {deploy.threads: 2}}}\n"
-                   "sweep: {deploy.batch_size: [1, 8]}\n"
-                   "exclude: [{p: a, deploy.batch_size: 8}, {deploy.threads: 2, deploy.batch_size: 1}]\n"),
-            (Labels{"a, batch_size 1", "b, batch_size 8"}));
+  EXPECT_EQ(
+      labels("sweep: {deploy.threads: [1, 2], deploy.batch_size: [1, 4, 8]}\n"
+             "exclude:\n  - {deploy.threads: 1, deploy.batch_size: [4, 8]}\n"
+             "  - {deploy.batch_size: {from: 4, to: 4, step: 1}}\n"),
+      (Labels{"threads 1, batch_size 1", "threads 2, batch_size 1", "threads 2, batch_size 8"}));
+  EXPECT_EQ(
+      labels(
+          "variants: {p: {a: {deploy.threads: 1}, b: {deploy.threads: 2}}}\n"
+          "sweep: {deploy.batch_size: [1, 8]}\n"
+          "exclude: [{p: a, deploy.batch_size: 8}, {deploy.threads: 2, deploy.batch_size: 1}]\n"),
+      (Labels{"a, batch_size 1", "b, batch_size 8"}));
   EXPECT_EQ(labels("experiments: [{name: a, deploy: {threads: 1}}, {name: b}]\n"
                    "exclude: [{experiments: a}]\n"),
             Labels{"b"});
@@ -174,7 +178,8 @@ TEST(Expand, adds_further_points_that_multiply_nothing) {
       "model: x\nsweep: {deploy.batch_size: [1, 8], deploy.threads: [2, 4]}\n"
       "variants: {p: {a: {}, b: {deploy.attention: flash}}}\n"
       "exclude: [{p: b}]\n"
-      "include:\n  - {deploy.batch_size: 64, p: b}\n  - {deploy.batch_size: 8, deploy.threads: 2}\n");
+      "include:\n  - {deploy.batch_size: 64, p: b}\n  - {deploy.batch_size: 8, deploy.threads: "
+      "2}\n");
   ASSERT_TRUE(space) << error_text(space);
   ASSERT_EQ(space->points.size(), 6);
   const Point& first = space->points[4];
@@ -210,8 +215,9 @@ TEST(Expand, varies_arguments_of_an_engine_under_that_engine_alone) {
 }
 
 TEST(Expand, lets_overrides_lie_beneath_the_levels) {
-  const auto space = space_of("model: x\nsweep: {deploy.batch_size: [1, 8]}\ndeploy: {threads: 1}\n",
-                              {{"deploy.threads", "3", "--set"}});
+  const auto space =
+      space_of("model: x\nsweep: {deploy.batch_size: [1, 8]}\ndeploy: {threads: 1}\n",
+               {{"deploy.threads", "3", "--set"}});
   ASSERT_TRUE(space) << error_text(space);
   EXPECT_EQ(space->points[1].config.deploy.threads, 3);
   EXPECT_EQ(labels_of(space_of("model: x\n", {{"sweep.deploy.threads", "[1, 2]", "--set"}})),
@@ -226,8 +232,8 @@ TEST(Expand, skips_points_that_cannot_be_and_says_why) {
     return deploy.batch_size > 1 ? Expected<void>(failure(ErrorKind::config, "too large"))
                                  : Expected<void>();
   };
-  const auto space = space_of("model: x\nsweep: {deploy.batch_size: {from: 1, to: 1001, step: 1}}\n",
-                              {}, check);
+  const auto space =
+      space_of("model: x\nsweep: {deploy.batch_size: {from: 1, to: 1001, step: 1}}\n", {}, check);
   ASSERT_TRUE(space) << error_text(space);
   ASSERT_EQ(space->points.size(), 1);
   EXPECT_EQ(space->points[0].label, "batch_size 1");

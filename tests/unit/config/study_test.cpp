@@ -98,11 +98,11 @@ TEST(LoadStudy, asks_for_a_model) {
 
 TEST(LoadStudy, puts_overrides_over_the_file) {
   const auto study = load("model: x\ndeploy:\n  batch_size: 8\n  env: {A: b}\n", "study.yaml",
-                                {set("deploy.batch_size", "4"),
-                                 set("deploy.env.C", "d"),
-                                 set("model.file", "m.gguf"),
-                                 set("measure.meters", "[host]"),
-                                 {"workload.output_tokens", "{max: 64}", "--output-tokens"}});
+                          {set("deploy.batch_size", "4"),
+                           set("deploy.env.C", "d"),
+                           set("model.file", "m.gguf"),
+                           set("measure.meters", "[host]"),
+                           {"workload.output_tokens", "{max: 64}", "--output-tokens"}});
   ASSERT_TRUE(study) << error_text(study);
   EXPECT_EQ(study->config.deploy.batch_size, 4);
   EXPECT_EQ(study->config.deploy.env.at("A"), "b");
@@ -116,7 +116,7 @@ TEST(LoadStudy, puts_overrides_over_the_file) {
 TEST(LoadStudy, lets_the_last_override_of_a_path_win) {
   const auto study =
       load("model: x\n", "study.yaml",
-                 {set("deploy.batch_size", "4"), {"deploy.batch_size", "2", "--batch-size"}});
+           {set("deploy.batch_size", "4"), {"deploy.batch_size", "2", "--batch-size"}});
   ASSERT_TRUE(study) << error_text(study);
   EXPECT_EQ(study->config.deploy.batch_size, 2);
   EXPECT_EQ(study->origins.at("deploy.batch_size"), "--batch-size");
@@ -124,7 +124,7 @@ TEST(LoadStudy, lets_the_last_override_of_a_path_win) {
 
 TEST(LoadStudy, tells_where_each_value_came_from) {
   const auto study = load("model: x\ndeploy:\n  batch_size: 8\n  llamacpp: {n_batch: 64}\n",
-                                "study.yaml", {set("workload.sampling", "standard")});
+                          "study.yaml", {set("workload.sampling", "standard")});
   ASSERT_TRUE(study) << error_text(study);
   EXPECT_EQ(study->origins.at("model.name"), "study.yaml:1:8");
   EXPECT_EQ(study->origins.at("deploy.batch_size"), "study.yaml:3:15");
