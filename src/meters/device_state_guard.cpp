@@ -84,7 +84,7 @@ Expected<std::vector<nvml::Gpu>> gpus_in_use(const nvml::Api& api,
     const auto gpu = std::ranges::find(list.gpus, device.id, &nvml::Gpu::id);
     if (gpu == list.gpus.end()) {
       return failure(ErrorKind::preflight, fmt::format("the driver no longer knows {}", device.id),
-                     "see `llem doctor`", "no_such_device");
+                     "see `llem doctor`", "limits_refused");
     }
     used.push_back(*gpu);
   }
@@ -104,6 +104,9 @@ struct DeviceStateGuard::Held {
   std::vector<domain::Device>* devices = nullptr;
   std::vector<base::Json> facts_before;
 
+  /// Null when there is nothing to set. Changes nothing.
+  static Expected<std::unique_ptr<Held>> prepare(const std::vector<domain::Device>& devices,
+                                                 const domain::Deploy& deploy);
   Expected<void> start(const GuardFiles& files);
   Expected<void> set();
   void say_what_is_in_force();
@@ -114,6 +117,32 @@ struct DeviceStateGuard::Held {
 
 bool sets_device_state(const domain::Deploy& deploy) {
   return setting_of(deploy).any();
+}
+
+Expected<std::unique_ptr<DeviceStateGuard::Held>> DeviceStateGuard::Held::prepare(
+    const std::vector<domain::Device>& devices, const domain::Deploy& deploy) {
+  const nvml::Setting setting = setting_of(deploy);
+  if (!setting.any()) {
+    return nullptr;
+  }
+  const bool any = std::ranges::any_of(
+      devices, [](const domain::Device& device) { return device.kind == "gpu" && device.used; });
+  if (!any) {
+    return tl::unexpected<Error>(Error{
+        ErrorKind::config,
+        fmt::format("{} is set, but no GPU that NVML can reach is in use", first_field(setting)),
+        "leave it out; or let the deployment use a GPU and `nvml` be among measure.meters",
+        {first_field(setting)},
+        "limits_refused"});
+  }
+  auto held = std::make_unique<Held>();
+  LLEM_ASSIGN(held->api, nvml::Api::open(nvml::library_names()));
+  LLEM_ASSIGN(held->gpus, gpus_in_use(*held->api, devices));
+  held->setting = setting;
+  for (const nvml::Gpu& gpu : held->gpus) {
+    LLEM_TRY(nvml::check_setting(setting, nvml::read_allowed(*held->api, gpu), gpu.id()));
+  }
+  return held;
 }
 
 Expected<void> DeviceStateGuard::Held::start(const GuardFiles& files) {
@@ -138,7 +167,7 @@ Expected<void> DeviceStateGuard::Held::start(const GuardFiles& files) {
     return failure(ErrorKind::preflight,
                    fmt::format("the device guard is not ready: {}",
                                ready ? *ready->error : "it ended or says nothing"),
-                   ready ? ready->hint.value_or("") : "reinstall llem", "device_guard_failed");
+                   ready ? ready->hint.value_or("") : "reinstall llem", "limits_refused");
   }
   originals = std::move(ready->originals);
   return {};
@@ -188,12 +217,12 @@ Expected<void> DeviceStateGuard::Held::restore() {
                    "without it",
                    "let nothing kill llem-device-guard: without it a death of llem leaves the GPUs "
                    "changed",
-                   "device_guard_lost");
+                   "guard_lost");
   }
   if (!outcome->restored) {
     return failure(ErrorKind::meter, outcome->error.value_or("the GPUs are not as they were"),
                    "put them back by hand before anything else runs on them",
-                   "device_state_not_restored");
+                   "limits_not_restored");
   }
   return {};
 }
@@ -224,29 +253,24 @@ DeviceStateGuard::~DeviceStateGuard() {
   }
 }
 
+Expected<void> DeviceStateGuard::check(const std::vector<domain::Device>& devices,
+                                       const domain::Deploy& deploy) {
+  LLEM_ASSIGN(const auto held, Held::prepare(devices, deploy));
+  if (!held || !held->setting.power_limit_w) {
+    return {};
+  }
+  for (const nvml::Gpu& gpu : held->gpus) {
+    LLEM_TRY(nvml::check_permission(*held->api, gpu, *held->setting.power_limit_w));
+  }
+  return {};
+}
+
 Expected<DeviceStateGuard> DeviceStateGuard::apply(std::vector<domain::Device>& devices,
                                                    const domain::Deploy& deploy,
                                                    const GuardFiles& files) {
-  const nvml::Setting setting = setting_of(deploy);
-  if (!setting.any()) {
+  LLEM_ASSIGN(auto held, Held::prepare(devices, deploy));
+  if (!held) {
     return DeviceStateGuard(nullptr);
-  }
-  const bool any = std::ranges::any_of(
-      devices, [](const domain::Device& device) { return device.kind == "gpu" && device.used; });
-  if (!any) {
-    return tl::unexpected<Error>(Error{
-        ErrorKind::config,
-        fmt::format("{} is set, but no GPU that NVML can reach is in use", first_field(setting)),
-        "leave it out; or let the deployment use a GPU and `nvml` be among measure.meters",
-        {first_field(setting)},
-        "no_gpu_to_set"});
-  }
-  auto held = std::make_unique<Held>();
-  LLEM_ASSIGN(held->api, nvml::Api::open(nvml::library_names()));
-  LLEM_ASSIGN(held->gpus, gpus_in_use(*held->api, devices));
-  held->setting = setting;
-  for (const nvml::Gpu& gpu : held->gpus) {
-    LLEM_TRY(nvml::check_setting(setting, nvml::read_allowed(*held->api, gpu), gpu.id()));
   }
   LLEM_TRY(held->start(files));
   held->devices = &devices;

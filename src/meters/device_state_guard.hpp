@@ -25,6 +25,10 @@ bool sets_device_state(const domain::Deploy& deploy);
 
 class DeviceStateGuard {
  public:
+  /// The errors of apply() that can be told beforehand: nothing to set them on, values out of
+  /// range, a power limit that this user may not set.
+  static Expected<void> check(const std::vector<domain::Device>& devices,
+                              const domain::Deploy& deploy);
   /// Sets what `deploy` asks for on every GPU in use, after a guard process is ready to put it
   /// back. The facts of `devices` say what is then in force, until restore(); `devices` must
   /// outlive the guard. Without anything to set, nothing is started. Errors: kind config where no
@@ -37,8 +41,8 @@ class DeviceStateGuard {
   /// restore(), its error as a warning.
   ~DeviceStateGuard();
 
-  /// Puts everything back and waits until it is. Code "device_state_not_restored": it is not, the
-  /// hint says how to. Code "device_guard_lost": it is, but the guard was gone, so a death of this
+  /// Puts everything back and waits until it is. Code "limits_not_restored": it is not, the
+  /// hint says how to. Code "guard_lost": it is, but the guard was gone, so a death of this
   /// program would have left the devices changed. The second call does nothing.
   Expected<void> restore();
 

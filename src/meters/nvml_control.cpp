@@ -43,15 +43,12 @@ tl::unexpected<Error> refused(const std::string& gpu, const std::string& what, i
                                uuid_of(gpu), command, field)
                  : fmt::format("leave {} out", field),
       {field},
-      permission ? "device_state_permission" : "device_state_refused"});
+      "limits_refused"});
 }
 
 tl::unexpected<Error> out_of_range(const std::string& message, const std::string& field) {
-  return tl::unexpected<Error>(Error{ErrorKind::preflight,
-                                     message,
-                                     "choose a value in this range",
-                                     {field},
-                                     "device_state_range"});
+  return tl::unexpected<Error>(Error{
+      ErrorKind::preflight, message, "choose a value in this range", {field}, "limits_refused"});
 }
 
 unsigned milliwatts_of(double watts) {
@@ -69,7 +66,7 @@ Expected<void> put_back_power(const Api& api, const Gpu& gpu, unsigned original)
         fmt::format("the power limit of {} is not back at {:g} W: {}", gpu.id(), original * kMilli,
                     why),
         fmt::format("`sudo nvidia-smi -i {} -pl {:g}`", uuid_of(gpu.id()), original * kMilli),
-        "device_state_not_restored");
+        "limits_not_restored");
   };
   if (const int code = api.set_power_limit(gpu.handle, original); code != kSuccess) {
     return failed(describe_code(code));
@@ -90,8 +87,7 @@ Expected<void> unlock(const Call<Api::ResetClocks>& reset, const Gpu& gpu, std::
   return failure(
       ErrorKind::meter,
       fmt::format("the {} clocks of {} are not unlocked: {}", which, gpu.id(), describe_code(code)),
-      fmt::format("`sudo nvidia-smi -i {} {}`", uuid_of(gpu.id()), option),
-      "device_state_not_restored");
+      fmt::format("`sudo nvidia-smi -i {} {}`", uuid_of(gpu.id()), option), "limits_not_restored");
 }
 
 }  // namespace
@@ -142,6 +138,18 @@ Expected<void> check_setting(const Setting& setting, const Allowed& allowed,
     return out_of_range(fmt::format("the memory clock of {} can be {} MHz, not {} MHz", gpu,
                                     fmt::join(allowed.memory_mhz, ", "), *setting.memory_mhz),
                         "deploy.clocks.memory_mhz");
+  }
+  return {};
+}
+
+Expected<void> check_permission(const Api& api, const Gpu& gpu, double power_limit_w) {
+  unsigned present = 0;
+  if (api.power_limit(gpu.handle, &present) != kSuccess) {
+    return {};
+  }
+  if (const int code = api.set_power_limit(gpu.handle, present); code != kSuccess) {
+    return refused(gpu.id(), "power limit", code, "deploy.power_limit_w",
+                   fmt::format("-pl {:g}", power_limit_w));
   }
   return {};
 }

@@ -41,6 +41,10 @@ Allowed read_allowed(const Api& api, const Gpu& gpu);
 Expected<void> check_setting(const Setting& setting, const Allowed& allowed,
                              const std::string& gpu);
 
+/// Sets the limit there is once more: that changes nothing and needs the right that setting
+/// `power_limit_w` will need.
+Expected<void> check_permission(const Api& api, const Gpu& gpu, double power_limit_w);
+
 /// Sets power limit, then SM clock, then memory clock. After an error those before it are set:
 /// `changed` says whether any is.
 Expected<void> apply_setting(const Api& api, const Gpu& gpu, const Setting& setting, bool& changed);

@@ -273,6 +273,23 @@ TEST(DeviceStateGuard, refuses_a_limit_out_of_range_before_anything_starts) {
   EXPECT_TRUE(machine.is_original());
 }
 
+TEST(DeviceStateCheck, tells_beforehand_what_would_be_refused) {
+  const auto refusal = [](const Machine& machine, const domain::Deploy& deploy) {
+    const auto checked = DeviceStateGuard::check(machine.devices(), deploy);
+    EXPECT_TRUE(machine.is_original());
+    EXPECT_TRUE(machine.guards().empty());
+    return checked ? std::string() : checked.error().message;
+  };
+  domain::Deploy deploy = a_limited_deployment();
+  EXPECT_EQ(refusal(Machine(), deploy), "");
+  EXPECT_EQ(refusal(Machine(), domain::Deploy{}), "");
+  EXPECT_TRUE(contains(refusal(Machine(R"({"nvmlDeviceSetPowerManagementLimit": 4})"), deploy),
+                       "NO_PERMISSION"));
+  deploy.clocks.sm_mhz = 100;
+  EXPECT_TRUE(contains(refusal(Machine(), deploy), "not 100 MHz"));
+  EXPECT_EQ(DeviceStateGuard::check({}, deploy).error().kind, ErrorKind::config);
+}
+
 TEST(DeviceStateGuard, without_permission_changes_nothing_and_says_what_to_do) {
   const Machine machine(R"({"nvmlDeviceSetPowerManagementLimit": 4,
                             "nvmlDeviceResetGpuLockedClocks": 4})");
@@ -281,7 +298,7 @@ TEST(DeviceStateGuard, without_permission_changes_nothing_and_says_what_to_do) {
   const auto guard = apply_to(machine, devices);
   ASSERT_FALSE(guard);
   EXPECT_EQ(guard.error().kind, ErrorKind::preflight);
-  EXPECT_EQ(guard.error().code, "device_state_permission");
+  EXPECT_EQ(guard.error().code, "limits_refused");
   EXPECT_TRUE(contains(guard.error().hint, "-pl 300"));
   EXPECT_TRUE(machine.is_original());
   EXPECT_EQ(devices[0].facts, before[0].facts);
@@ -294,7 +311,7 @@ TEST(DeviceStateGuard, that_fails_half_way_puts_back_the_first_half) {
   auto devices = machine.devices();
   const auto guard = apply_to(machine, devices);
   ASSERT_FALSE(guard);
-  EXPECT_EQ(guard.error().code, "device_state_refused");
+  EXPECT_EQ(guard.error().code, "limits_refused");
   EXPECT_TRUE(machine.is_original());
 }
 
@@ -426,7 +443,7 @@ TEST(DeviceStateGuard, that_is_killed_itself_is_missed_and_replaced) {
   ::kill(guards[0], SIGKILL);
   const auto restored = guard->restore();
   ASSERT_FALSE(restored);
-  EXPECT_EQ(restored.error().code, "device_guard_lost");
+  EXPECT_EQ(restored.error().code, "guard_lost");
   EXPECT_TRUE(contains(restored.error().message, "put back without it"));
   EXPECT_TRUE(machine.is_original());
 }
@@ -440,7 +457,7 @@ TEST(DeviceStateGuard, that_cannot_restore_says_what_is_left_to_do) {
   machine.make("forbidden");
   const auto restored = guard->restore();
   ASSERT_FALSE(restored);
-  EXPECT_EQ(restored.error().code, "device_state_not_restored");
+  EXPECT_EQ(restored.error().code, "limits_not_restored");
   EXPECT_TRUE(contains(restored.error().message, "is not back at 700 W"));
   EXPECT_TRUE(contains(restored.error().message, "is not back at 650 W"));
   EXPECT_TRUE(contains(restored.error().message, "-pl 700`"));
@@ -502,7 +519,7 @@ TEST(DeviceStateGuard, that_is_no_such_program_changes_nothing) {
   files.program = "/bin/true";
   const auto guard = DeviceStateGuard::apply(devices, a_limited_deployment(), files);
   ASSERT_FALSE(guard);
-  EXPECT_EQ(guard.error().code, "device_guard_failed");
+  EXPECT_EQ(guard.error().code, "limits_refused");
   EXPECT_TRUE(machine.is_original());
 }
 

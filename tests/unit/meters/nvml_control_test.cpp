@@ -138,7 +138,7 @@ TEST(DeviceControl, without_permission_says_both_ways_out) {
   const Error error = apply_setting(*at.api, at.gpu, {300.0, 1200, {}}, changed).error();
   EXPECT_FALSE(changed);
   EXPECT_EQ(error.kind, ErrorKind::preflight);
-  EXPECT_EQ(error.code, "device_state_permission");
+  EXPECT_EQ(error.code, "limits_refused");
   EXPECT_TRUE(contains(error.message, "NVML 4, NO_PERMISSION"));
   EXPECT_TRUE(contains(error.hint, "run llem as root"));
   EXPECT_TRUE(contains(error.hint, "`sudo nvidia-smi -i " + at.gpu.uuid + " -pl 300`"));
@@ -151,7 +151,7 @@ TEST(DeviceControl, a_device_that_cannot_lock_clocks_says_so) {
   bool changed = false;
   const Error error = apply_setting(*at.api, at.gpu, {300.0, {}, 1593}, changed).error();
   EXPECT_TRUE(changed) << "the power limit is to be put back";
-  EXPECT_EQ(error.code, "device_state_refused");
+  EXPECT_EQ(error.code, "limits_refused");
   EXPECT_EQ(error.hint, "leave deploy.clocks.memory_mhz out");
   OriginalState original;
   original.power_limit_mw = 700'000;
@@ -167,7 +167,7 @@ TEST(DeviceControl, that_cannot_put_back_tries_the_rest_and_says_how_to) {
   bool changed = false;
   ASSERT_TRUE(apply_setting(*at.api, at.gpu, {300.0, 1200, {}}, changed));
   const Error error = put_back(*at.api, at.gpu, original).error();
-  EXPECT_EQ(error.code, "device_state_not_restored");
+  EXPECT_EQ(error.code, "limits_not_restored");
   EXPECT_EQ(error.hint, "`sudo nvidia-smi -i " + at.gpu.uuid + " -rgc`");
   EXPECT_EQ(at.limit_mw(), 400'000U) << "the limit is back all the same";
 }
