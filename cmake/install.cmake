@@ -16,7 +16,7 @@ if(TARGET llem)
   install(TARGETS llem RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
 
-foreach(_worker IN ITEMS llem-worker-llamacpp)
+foreach(_worker IN ITEMS llem-worker-llamacpp llem-device-guard)
   if(TARGET ${_worker})
     llem_set_install_rpath(${_worker} ${_workers})
     install(TARGETS ${_worker} RUNTIME DESTINATION ${_workers})

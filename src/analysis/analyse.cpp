@@ -1,5 +1,8 @@
 #include "analysis/analyse.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 #include "analysis/findings.hpp"
 #include "analysis/parts.hpp"
 #include "analysis/window.hpp"
@@ -61,6 +64,10 @@ domain::TrialResult analyse(const domain::Recording& recording) {
   result.memory = memory(recording, served_window);
   result.warmup = warmup(recording);
   result.configuration = configuration_account(recording);
+  if (window) {
+    auto differences = device_differences(recording, *window);
+    std::ranges::move(differences, std::back_inserter(result.configuration.differences));
+  }
   result.overhead = overhead(recording);
   judge(recording, served_window, result, findings);
   result.validity = findings.verdict(completed);

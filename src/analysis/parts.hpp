@@ -3,6 +3,8 @@
 // Owns: one function a block of a result. Each takes the recording and what it needs, and is pure.
 
 #include <optional>
+#include <string_view>
+#include <vector>
 
 #include "analysis/findings.hpp"
 #include "analysis/window.hpp"
@@ -33,6 +35,20 @@ domain::Overhead overhead(const domain::Recording& recording);
 /// Shares of the span during which a device was throttled, from its counters of seconds.
 std::optional<domain::ThrottleShares> throttle_shares(const domain::Recording& recording,
                                                       std::string_view device, const Span& span);
+
+struct PowerLimits {
+  double low_w = 0;
+  double high_w = 0;
+};
+
+/// Lowest and highest enforced power limit of a device in the span.
+std::optional<PowerLimits> power_limits(const domain::Recording& recording, std::string_view device,
+                                        const Span& span);
+
+/// Power limit and locked clocks that `deploy` sets, where the GPUs in use had others in the
+/// window.
+std::vector<domain::ConfigDifference> device_differences(const domain::Recording& recording,
+                                                         const Window& window);
 
 /// The codes that follow from a finished result.
 void judge(const domain::Recording& recording, const Window* window,

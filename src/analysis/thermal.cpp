@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cmath>
+#include <string>
 #include <string_view>
 
 #include "analysis/parts.hpp"
@@ -8,6 +10,12 @@
 namespace llem::analysis {
 
 namespace {
+
+constexpr double kMega = 1e6;
+// The driver tells and sets limits in whole mW.
+constexpr double kLimitTolerance = 1e-3;  // W
+// Clocks go in steps of 15 MHz (7.5 MHz on some GPUs); a lock takes the step next to it.
+constexpr double kClockTolerance = 15e6;  // Hz
 
 struct Readings {
   std::optional<double> first;
@@ -53,7 +61,43 @@ std::optional<double> share(const domain::Recording& recording, std::string_view
   return seconds ? std::optional(*seconds / span.seconds()) : std::nullopt;
 }
 
+/// Adds the difference between what was asked for and what was read, in `scale` units a unit read.
+void compare(const std::string& name, std::optional<double> declared, std::optional<double> read,
+             double scale, double tolerance, std::vector<domain::ConfigDifference>& differences) {
+  if (!declared || (read && std::abs(*read - *declared * scale) <= tolerance)) {
+    return;
+  }
+  differences.push_back({name, *declared, read ? base::Json(*read / scale) : base::Json()});
+}
+
 }  // namespace
+
+std::optional<PowerLimits> power_limits(const domain::Recording& recording, std::string_view device,
+                                        const Span& span) {
+  const auto limits = readings(recording, device, domain::Signal::power_limit, span);
+  return limits.low ? std::optional(PowerLimits{*limits.low, *limits.high}) : std::nullopt;
+}
+
+std::vector<domain::ConfigDifference> device_differences(const domain::Recording& recording,
+                                                         const Window& window) {
+  const domain::Deploy& deploy = recording.configuration.deploy;
+  std::vector<domain::ConfigDifference> differences;
+  for (const auto& device : recording.devices) {
+    if (device.kind != "gpu" || !device.used) {
+      continue;
+    }
+    const auto limits = power_limits(recording, device.id, window.span);
+    compare(device.id + " power_limit_w", deploy.power_limit_w,
+            limits ? std::optional(limits->low_w) : std::nullopt, 1, kLimitTolerance, differences);
+    compare(device.id + " clocks.sm_mhz", deploy.clocks.sm_mhz,
+            readings(recording, device.id, domain::Signal::clock_sm, window.span).mean, kMega,
+            kClockTolerance, differences);
+    compare(device.id + " clocks.memory_mhz", deploy.clocks.memory_mhz,
+            readings(recording, device.id, domain::Signal::clock_memory, window.span).mean, kMega,
+            kClockTolerance, differences);
+  }
+  return differences;
+}
 
 std::optional<domain::ThrottleShares> throttle_shares(const domain::Recording& recording,
                                                       std::string_view device, const Span& span) {
@@ -81,7 +125,9 @@ std::optional<domain::Thermal> thermal(const domain::Recording& recording, const
     const auto clock = readings(recording, device.id, clock_sm, window.span);
     d.clock_sm_mean_hz = clock.mean;
     d.clock_sm_min_hz = clock.low;
-    d.power_limit_w = readings(recording, device.id, power_limit, window.span).low;
+    if (const auto limits = power_limits(recording, device.id, window.span)) {
+      d.power_limit_w = limits->low_w;
+    }
     d.throttle = throttle_shares(recording, device.id, window.span);
     if (d.temperature_mean_celsius || d.clock_sm_mean_hz || d.power_limit_w || d.throttle) {
       thermal.devices.push_back(std::move(d));

@@ -163,6 +163,16 @@ void judge_throttling(const domain::Recording& r, const domain::TrialResult& res
   }
 }
 
+void judge_limits(const domain::Recording& r, const Window& w, Findings& f) {
+  for (const auto& device : r.devices) {
+    const auto limits = device.used ? power_limits(r, device.id, w.span) : std::nullopt;
+    if (limits && limits->low_w != limits->high_w) {
+      f.add("limit_changed", fmt::format("{}: power limit between {:g} and {:g} W", device.id,
+                                         limits->low_w, limits->high_w));
+    }
+  }
+}
+
 void judge_load(const domain::TrialResult& result, Findings& f) {
   if (!result.host_load) {
     return;
@@ -229,6 +239,7 @@ void judge(const domain::Recording& recording, const Window* window,
   judge_outputs(recording, *window, findings);
   judge_serving(recording, *window, result, findings);
   judge_throttling(recording, result, findings);
+  judge_limits(recording, *window, findings);
   judge_load(result, findings);
   judge_sensors(recording, result, *window, findings);
 }

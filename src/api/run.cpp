@@ -18,6 +18,7 @@
 #include "meters/meter.hpp"
 #include "report/text.hpp"
 #include "store/run_directory.hpp"
+#include "study/device_state.hpp"
 #include "study/drive.hpp"
 #include "study/plan.hpp"
 #include "sys/host.hpp"
@@ -240,7 +241,8 @@ Expected<RunOutcome> run(const Study& study, const RunOptions& options) {
   api::Shelf shelf(assets::Fetch::yes, options.events);
   LLEM_ASSIGN(domain::Plan plan, plan_of(study, shelf));
   plan = with_options(std::move(plan), options);
-  LLEM_TRY(shelf.means(plan));
+  LLEM_ASSIGN(const std::vector<study::Means> means, shelf.means(plan));
+  LLEM_TRY(study::check_device_state(plan, means));
   LLEM_ASSIGN(store::RunDirectory directory,
               store::RunDirectory::create(root, plan, study.state().text, study.state().file_name));
   return drive(plan, shelf, directory, options);

@@ -26,7 +26,10 @@ const EngineInfo& engine(domain::EngineKind kind) {
 }
 
 Expected<sys::Path> find_worker(domain::EngineKind kind) {
-  const std::string program(engine(kind).program);
+  return find_companion(engine(kind).program);
+}
+
+Expected<sys::Path> find_companion(std::string_view program) {
   std::vector<sys::Path> places;
   if (const auto named = sys::environment("LLEM_WORKER_DIR")) {
     places.emplace_back(*named);
@@ -42,7 +45,7 @@ Expected<sys::Path> find_worker(domain::EngineKind kind) {
       return std::filesystem::canonical(place / program, ignored);
     }
   }
-  return failure(ErrorKind::preflight, fmt::format("the worker program `{}` is not there", program),
+  return failure(ErrorKind::preflight, fmt::format("the program `{}` is not there", program),
                  fmt::format("reinstall llem, or name its folder in LLEM_WORKER_DIR (sought in {})",
                              places.front().string()),
                  "worker_not_found");

@@ -24,8 +24,9 @@ struct EngineInfo {
 std::span<const EngineInfo> engines();
 const EngineInfo& engine(domain::EngineKind kind);
 
-/// The worker program: $LLEM_WORKER_DIR, else ../libexec/llem beside this library, else beside this
-/// program.
+/// A program that llem starts: in $LLEM_WORKER_DIR, else in ../libexec/llem beside this library,
+/// else beside this program.
+Expected<sys::Path> find_companion(std::string_view program);
 Expected<sys::Path> find_worker(domain::EngineKind kind);
 
 /// What the engine cannot do of a deployment as the user wrote it, found before anything starts:

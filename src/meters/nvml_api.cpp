@@ -168,7 +168,14 @@ Api::Api(sys::DynamicLibrary library)
       pcie_generation(library_, "nvmlDeviceGetCurrPcieLinkGeneration"),
       pcie_width(library_, "nvmlDeviceGetCurrPcieLinkWidth"),
       pcie_max_generation(library_, "nvmlDeviceGetMaxPcieLinkGeneration"),
-      pcie_max_width(library_, "nvmlDeviceGetMaxPcieLinkWidth") {}
+      pcie_max_width(library_, "nvmlDeviceGetMaxPcieLinkWidth"),
+      set_power_limit(library_, "nvmlDeviceSetPowerManagementLimit"),
+      lock_sm_clocks(library_, "nvmlDeviceSetGpuLockedClocks"),
+      reset_sm_clocks(library_, "nvmlDeviceResetGpuLockedClocks"),
+      lock_memory_clocks(library_, "nvmlDeviceSetMemoryLockedClocks"),
+      reset_memory_clocks(library_, "nvmlDeviceResetMemoryLockedClocks"),
+      supported_memory_clocks(library_, "nvmlDeviceGetSupportedMemoryClocks"),
+      supported_sm_clocks(library_, "nvmlDeviceGetSupportedGraphicsClocks") {}
 
 Api::~Api() {
   if (initialised_) {

@@ -187,6 +187,8 @@ class Api {
   using DeviceMask = int(Device, unsigned long long*);
   using DeviceClock = int(Device, int, unsigned*);
   using Processes = int(Device, unsigned*, ProcessInfo*);
+  using LockClocks = int(Device, unsigned, unsigned);
+  using ResetClocks = int(Device);
 
   Call<int()> init;
   Call<int()> shutdown;
@@ -234,6 +236,16 @@ class Api {
   Call<DeviceNumber> pcie_width;
   Call<DeviceNumber> pcie_max_generation;
   Call<DeviceNumber> pcie_max_width;
+
+  // These need the rights of root. Limits in mW, clocks in MHz as lowest and highest.
+  Call<int(Device, unsigned)> set_power_limit;
+  Call<LockClocks> lock_sm_clocks;
+  Call<ResetClocks> reset_sm_clocks;
+  Call<LockClocks> lock_memory_clocks;
+  Call<ResetClocks> reset_memory_clocks;
+  // Lists of MHz, asked for by size first; that of the SM clocks belongs to one memory clock.
+  Call<int(Device, unsigned*, unsigned*)> supported_memory_clocks;
+  Call<int(Device, unsigned, unsigned*, unsigned*)> supported_sm_clocks;
 };
 
 /// $LLEM_NVML_LIBRARY alone when set, else the names under which drivers install it.

@@ -25,10 +25,6 @@ void warn(const EventSink& events, std::string text) {
   events(event);
 }
 
-sys::Path lock_folder() {
-  return sys::environment("LLEM_LOCK_DIR").value_or(kSharedFolder);
-}
-
 Expected<void> make_shared(const sys::Path& folder) {
   LLEM_TRY(sys::make_directories(folder));
   std::error_code ignored;  // another user's folder has its rights already
@@ -37,6 +33,10 @@ Expected<void> make_shared(const sys::Path& folder) {
 }
 
 }  // namespace
+
+sys::Path lock_folder() {
+  return sys::environment("LLEM_LOCK_DIR").value_or(kSharedFolder);
+}
 
 std::vector<std::string> needed_devices(const std::vector<domain::Device>& devices) {
   std::vector<std::string> names;
@@ -69,14 +69,12 @@ Expected<DeviceLocks> lock_devices(const std::vector<std::string>& names,
       auto lock = sys::FileLock::acquire(file, identity);
       if (lock) {
         std::error_code ignored;  // another user's file has its rights already
-        std::filesystem::permissions(file,
-                                     std::filesystem::perms::owner_read |
-                                         std::filesystem::perms::owner_write |
-                                         std::filesystem::perms::group_read |
-                                         std::filesystem::perms::group_write |
-                                         std::filesystem::perms::others_read |
-                                         std::filesystem::perms::others_write,
-                                     ignored);
+        std::filesystem::permissions(
+            file,
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write |
+                std::filesystem::perms::group_read | std::filesystem::perms::group_write |
+                std::filesystem::perms::others_read | std::filesystem::perms::others_write,
+            ignored);
         held.locks.push_back(*std::move(lock));
         break;
       }

@@ -1,7 +1,7 @@
 #pragma once
 
-// Owns: that trials of different studies on one machine follow each other instead of disturbing each
-// other.
+// Owns: that trials of different studies on one machine follow each other instead of disturbing
+// each other.
 
 #include <string>
 #include <vector>
@@ -14,6 +14,9 @@
 #include "sys/file.hpp"
 
 namespace llem::study {
+
+/// $LLEM_LOCK_DIR, else a folder that all users of the machine share.
+sys::Path lock_folder();
 
 /// What a trial needs for itself: the GPUs it uses, by UUID, or the CPU when it uses none.
 std::vector<std::string> needed_devices(const std::vector<domain::Device>& devices);

@@ -10,6 +10,7 @@
 #include "analysis/analyse.hpp"
 #include "engines/worker_engine.hpp"
 #include "study/device_locks.hpp"
+#include "study/device_state.hpp"
 #include "study/forecast.hpp"
 #include "study/gather.hpp"
 #include "study/keep.hpp"
@@ -25,23 +26,30 @@ namespace llem::study {
 
 namespace {
 
-/// A trial that was not started because its memory cannot suffice.
-domain::Recording refused(const trial::TrialSpec& spec, const predict::MemoryFit& fit) {
+/// A trial that was not started.
+domain::Recording refused(const trial::TrialSpec& spec, const Error& error) {
   domain::Recording trial;
   trial.trial = spec.trial;
   trial.cycle = spec.cycle;
   trial.attempt = spec.attempt;
   trial.role = spec.role;
   trial.configuration = spec.configuration;
-  std::string message = fmt::format(
-      "not started: weights {:.0f} MiB, KV cache {:.0f} MiB, activations {:.0f} MiB and overhead "
-      "{:.0f} MiB exceed the {:.0f} MiB there are (lower deploy.batch_size or "
-      "deploy.context_length)",
-      fit.weights_bytes / 1048576, fit.kv_cache_bytes / 1048576, fit.activation_bytes / 1048576,
-      fit.overhead_bytes / 1048576, fit.available_bytes / 1048576);
-  domain::Recording recording = failed_recording(trial, "out_of_memory", std::move(message));
+  domain::Recording recording = failed_recording(
+      trial, error.code, fmt::format("not started: {} ({})", error.message, error.hint));
   recording.outcome.phase = "load";
   return recording;
+}
+
+Error too_large(const predict::MemoryFit& fit) {
+  Error error;
+  error.code = "out_of_memory";
+  error.message = fmt::format(
+      "weights {:.0f} MiB, KV cache {:.0f} MiB, activations {:.0f} MiB and overhead {:.0f} MiB "
+      "exceed the {:.0f} MiB there are",
+      fit.weights_bytes / 1048576, fit.kv_cache_bytes / 1048576, fit.activation_bytes / 1048576,
+      fit.overhead_bytes / 1048576, fit.available_bytes / 1048576);
+  error.hint = "lower deploy.batch_size or deploy.context_length";
+  return error;
 }
 
 std::string_view state_word(domain::ValidityState state) {
@@ -184,7 +192,7 @@ class Driver {
     const store::TrialState state = manifest_state(result, interrupted);
     LLEM_TRY(directory_.append_manifest(planned.index, recording->attempt, state,
                                         recording->outcome.code));
-    progress.standing = interrupted                            ? Standing::open
+    progress.standing = interrupted                          ? Standing::open
                         : state == store::TrialState::failed ? Standing::failed
                                                              : Standing::done;
     progress.failures += state == store::TrialState::failed ? 1 : 0;
@@ -271,8 +279,7 @@ class Driver {
     domain::Recording recording = record(spec, means);
     recording.tool_version = inputs_.plan.tool_version;
     if (recording.outcome.state == domain::OutcomeState::completed) {
-      forecast_.took(planned.configuration,
-                     Seconds(sys::MonotonicClock().now() - begin).count());
+      forecast_.took(planned.configuration, Seconds(sys::MonotonicClock().now() - begin).count());
     } else {
       forecast_.drop(planned.configuration);
     }
@@ -286,8 +293,8 @@ class Driver {
     if (recording.outcome.state == domain::OutcomeState::completed) {
       engines::remove_exchanged_files(place);
     }
-    LLEM_TRY(directory_.append_manifest(planned.index, recording.attempt,
-                                        store::TrialState::recorded));
+    LLEM_TRY(
+        directory_.append_manifest(planned.index, recording.attempt, store::TrialState::recorded));
     LLEM_ASSIGN(domain::TrialResult result, keep_result(place, recording));
     const store::TrialState state = manifest_state(result, interrupted);
     LLEM_TRY(directory_.append_manifest(planned.index, recording.attempt, state,
@@ -306,11 +313,18 @@ class Driver {
           static_cast<double>(sys::usable_memory_bytes(sys::read_host_facts(sys::system_root())));
       const PointPrediction point = predict_point(spec.configuration, *means.model, available);
       if (!point.memory.fits) {
-        return refused(spec, point.memory);
+        return refused(spec, too_large(point.memory));
       }
     }
+    auto limits =
+        set_device_state(means.meters->devices, spec.configuration.deploy, spec.directory);
+    if (!limits) {
+      return refused(spec, limits.error());
+    }
     trial::Ports ports{*means.meters, inputs_.placement, watched_interrupts(), inputs_.events};
-    return trial::record(spec, ports);
+    domain::Recording recording = trial::record(spec, ports);
+    restore_device_state(*limits, recording);
+    return recording;
   }
 
   /// One that came while nothing was waited for: results were being written.

@@ -79,16 +79,20 @@ std::string make_mark() {
   return mark;
 }
 
+/// An empty mark: none, not even those of the programs above us.
 std::vector<std::string> child_environment(const CommandLine& command, const std::string& mark) {
   std::map<std::string, std::string> added = command.env;
   // The marks of the programs above us stay, so that they find our children too.
   const char* above = std::getenv(kTrialVariable);
-  added[kTrialVariable] =
-      above != nullptr && *above != '\0' ? fmt::format("{}/{}", above, mark) : mark;
+  if (!mark.empty()) {
+    added[kTrialVariable] =
+        above != nullptr && *above != '\0' ? fmt::format("{}/{}", above, mark) : mark;
+  }
   std::vector<std::string> out;
   for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
     const std::string_view text = *variable;
-    if (!added.contains(std::string(text.substr(0, text.find('='))))) {
+    const std::string_view name = text.substr(0, text.find('='));
+    if (!added.contains(std::string(name)) && name != kTrialVariable) {
       out.emplace_back(text);
     }
   }
@@ -292,7 +296,7 @@ Expected<Process> Process::spawn_with(const CommandLine& command, const SpawnOpt
   process.name_ = Path(name).filename().string();
   process.mark_ = make_mark();
   std::vector<std::string> argv = command.argv;
-  std::vector<std::string> env = child_environment(command, process.mark_);
+  std::vector<std::string> env = child_environment(command, options.marked ? process.mark_ : "");
   {
     LLEM_ASSIGN(const AffinityScope affinity, AffinityScope::enter(options.cpu_affinity));
     if (const int reason = settings.run(process.pid_, *program, argv, env); reason != 0) {

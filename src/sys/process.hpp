@@ -50,6 +50,9 @@ struct SpawnOptions {
   std::string stderr_path;
   /// CPUs the child may run on, as in "0-3,8"; empty: inherited.
   std::string cpu_affinity;
+  /// Whether the child carries kTrialVariable. One without it, in a session of its own and left by
+  /// its parent, is found by no stop(), of this program or of one above it.
+  bool marked = true;
 };
 
 /// Longer than a process needs to give back its memory; one stuck in a driver cannot be waited for.

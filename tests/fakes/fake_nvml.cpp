@@ -23,6 +23,7 @@ EXPORT int nvmlInit_v2() {
   if (state().users == 0) {
     state().scenario = scenario_from_environment();
     state().begin = now();
+    state().settings.assign(state().scenario.devices.size(), {});
   }
   if (const int code = fault_in(state().scenario.errors, "nvmlInit_v2", now()); code != 0) {
     return code;
@@ -154,9 +155,7 @@ NUMBER(nvmlDeviceGetArchitecture, unsigned, device->architecture)
 NUMBER(nvmlDeviceGetNumGpuCores, unsigned, device->cores)
 NUMBER(nvmlDeviceGetMemoryBusWidth, unsigned, device->memory_bus_bits)
 NUMBER(nvmlDeviceGetPowerUsage, unsigned, milli(power_watts(*device, now(), device->draw_window_s)))
-NUMBER(nvmlDeviceGetPowerManagementLimit, unsigned, milli(device->power_limit_w))
 NUMBER(nvmlDeviceGetPowerManagementDefaultLimit, unsigned, milli(device->power_limit_default_w))
-NUMBER(nvmlDeviceGetEnforcedPowerLimit, unsigned, milli(device->power_limit_w))
 NUMBER(nvmlDeviceGetPersistenceMode, int, device->persistence)
 NUMBER(nvmlDeviceGetCurrentClocksEventReasons, unsigned long long, device->event_reasons)
 NUMBER(nvmlDeviceGetCurrentClocksThrottleReasons, unsigned long long, device->event_reasons)
@@ -216,15 +215,6 @@ EXPORT int nvmlDeviceGetTemperatureThreshold(void* handle, int which, unsigned* 
   const int code = enter(__func__, handle, device);
   if (code == 0) {
     *celsius = which == 0 ? 95 : 90;
-  }
-  return code;
-}
-
-EXPORT int nvmlDeviceGetClockInfo(void* handle, int type, unsigned* megahertz) {
-  Device* device = nullptr;
-  const int code = enter(__func__, handle, device);
-  if (code == 0) {
-    *megahertz = type == 2 ? device->clock_memory_mhz : device->clock_sm_mhz;
   }
   return code;
 }

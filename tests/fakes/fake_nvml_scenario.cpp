@@ -98,7 +98,7 @@ Faults parse_faults(const json& j) {
     Fault fault;
     if (value.is_object()) {
       fault = {value.at("code").get<int>(), value.value("after_s", 0.0),
-               value.value("until_s", 1e300)};
+               value.value("until_s", 1e300), value.value("while_file", "")};
     } else {
       fault.code = value.get<int>();
     }
@@ -174,12 +174,15 @@ Device parse_device(const json& j, unsigned index) {
   take(j, "clock_memory_mhz", d.clock_memory_mhz);
   take(j, "clock_sm_max_mhz", d.clock_sm_max_mhz);
   take(j, "clock_memory_max_mhz", d.clock_memory_max_mhz);
+  take(j, "clock_sm_min_mhz", d.clock_sm_min_mhz);
+  take(j, "clocks_memory_mhz", d.clocks_memory_mhz);
   take(j, "utilisation_percent", d.utilisation_percent);
   take(j, "event_reasons", d.event_reasons);
   take(j, "power_limit_w", d.power_limit_w);
   take(j, "power_limit_default_w", d.power_limit_default_w);
   take(j, "power_limit_min_w", d.power_limit_min_w);
   take(j, "power_limit_max_w", d.power_limit_max_w);
+  take(j, "power_limit_other_w", d.power_limit_other_w);
   take(j, "pcie_generation", d.pcie_generation);
   take(j, "pcie_width", d.pcie_width);
   take(j, "persistence", d.persistence);
@@ -212,6 +215,7 @@ Scenario parse_scenario(const std::string& text) {
     take(j, "driver", scenario.driver);
     take(j, "nvml", scenario.nvml);
     take(j, "cuda", scenario.cuda);
+    take(j, "state_file", scenario.state_file);
     scenario.errors = parse_faults(j.value("errors", json::object()));
     const json common = j.value("device", json::object());
     const json devices = j.value("devices", json::array());

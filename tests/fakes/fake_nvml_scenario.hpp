@@ -7,11 +7,14 @@
 // moments in closed form; `…after_s` counts from the first initialisation. All keys are optional:
 //
 //   driver, nvml (texts), cuda (12040), count (copies of `device`), device {…}, devices [{…}, …]
-//   (over `device`), errors {…} for every device. device: uuid, name, pci "0000:3b:00.0",
+//   (over `device`), errors {…} for every device, state_file (what was set, shared by every process
+//   that names the same file). device: uuid, name, pci "0000:3b:00.0",
 //   architecture, compute_capability [9, 0], vbios, cores, memory_bus_bits,
 //     memory_bytes, memory_used_bytes, temperature_celsius, memory_temperature_celsius,
-//     clock_sm_mhz, clock_memory_mhz, clock_sm_max_mhz, clock_memory_max_mhz, utilisation_percent,
+//     clock_sm_mhz, clock_memory_mhz, clock_sm_max_mhz, clock_memory_max_mhz, clock_sm_min_mhz,
+//     clocks_memory_mhz [2619, 1593] (those that can be locked), utilisation_percent,
 //     event_reasons, power_limit_w, power_limit_default_w, power_limit_min_w, power_limit_max_w,
+//     power_limit_other_w (of another limiter: the lower one is enforced),
 //     pcie_generation, pcie_width, persistence, ecc, compute_mode, virtualization, mig (false),
 //     mig_instances ["MIG-…"], processes [{pid, memory_bytes, kind}], process_list_grows (true: the
 //     first call with enough room still asks for more), power: {shape: constant, w} | {shape:
@@ -23,7 +26,8 @@
 //     reset_after_s}, scopes [0] (in which 185, 186 and 191 answer), scoped_energy (true: 191
 //     answers), fields {"186": 3, …} value types, throttle_ns_per_s {"74": …, "269": …, "270": …,
 //     "271": …}, slow_call_us (number, or {function: number}), errors {"nvmlDeviceGetPowerUsage":
-//     3, "field:186": 3, "field:186/1": {code: 15, after_s: 2, until_s: 3}, "*": 15}
+//     3, "field:186": 3, "field:186/1": {code: 15, after_s: 2, until_s: 3}, "*": 15}; a function's
+//     fault may also hold {code: 4, while_file: "path"}, as long as that file exists
 
 #include <cstdint>
 #include <map>
@@ -60,6 +64,7 @@ struct Fault {
   int code = 0;
   double after_s = 0;
   double until_s = 1e300;
+  std::string while_file;  // holds while this file exists; empty: always
 };
 
 using Faults = std::map<std::string, Fault>;
@@ -87,11 +92,12 @@ struct Device {
   std::uint64_t memory_bytes = 80ULL << 30, memory_used_bytes = 2ULL << 30;
   double temperature_celsius = 45, memory_temperature_celsius = 50;
   unsigned clock_sm_mhz = 1410, clock_memory_mhz = 2619, clock_sm_max_mhz = 1980,
-           clock_memory_max_mhz = 2619;
+           clock_memory_max_mhz = 2619, clock_sm_min_mhz = 210;
+  std::vector<unsigned> clocks_memory_mhz{2619, 1593};
   unsigned utilisation_percent = 0;
   std::uint64_t event_reasons = 0;
   double power_limit_w = 700, power_limit_default_w = 700, power_limit_min_w = 200,
-         power_limit_max_w = 700;
+         power_limit_max_w = 700, power_limit_other_w = 1e6;
   unsigned pcie_generation = 5, pcie_width = 16;
   bool persistence = true, ecc = true, mig = false, process_list_grows = false,
        scoped_energy = false;
@@ -113,6 +119,7 @@ struct Scenario {
   int cuda = 12040;
   std::vector<Device> devices;
   Faults errors;
+  std::string state_file;
 };
 
 /// Ends the process with a message on standard error when the text is wrong: a test's mistake must

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <ctime>
+#include <unistd.h>
 
 namespace fake_nvml {
 namespace {
@@ -53,7 +54,9 @@ int fault_in(const Faults& faults, const char* name, double t) {
   for (const char* key : {name, "*"}) {
     const auto found = faults.find(key);
     if (found != faults.end() && t - state().begin >= found->second.after_s &&
-        t - state().begin < found->second.until_s) {
+        t - state().begin < found->second.until_s &&
+        (found->second.while_file.empty() ||
+         ::access(found->second.while_file.c_str(), F_OK) == 0)) {
       return found->second.code;
     }
   }

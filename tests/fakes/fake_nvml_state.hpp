@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "fake_nvml_scenario.hpp"
 
@@ -13,11 +14,19 @@
 
 namespace fake_nvml {
 
+/// What was set of a device; 0: not set. Read and written in one call each.
+struct Settings {
+  std::uint32_t power_mw = 0;
+  std::uint32_t sm_mhz = 0;
+  std::uint32_t memory_mhz = 0;
+};
+
 struct State {
   std::mutex mutex;  // initialisation only: calls come from several threads
   int users = 0;
   Scenario scenario;
   double begin = 0;
+  std::vector<Settings> settings;  // of each device, where no file keeps them
 };
 
 State& state();

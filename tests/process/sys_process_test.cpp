@@ -115,6 +115,20 @@ TEST(Process, gets_its_variables_besides_the_inherited_ones) {
   EXPECT_EQ(next_line(*process), "a b:/replaced");
 }
 
+TEST(Process, without_a_mark_has_none_of_the_programs_above_either) {
+  ::setenv(kTrialVariable, "above", 1);
+  const auto said = [](bool marked) {
+    SpawnOptions options;
+    options.marked = marked;
+    auto child = Process::spawn(shell("echo \"mark $LLEM_TRIAL_PROCESS\""), options);
+    EXPECT_TRUE(child);
+    return next_line(*child);
+  };
+  EXPECT_TRUE(said(true).starts_with("mark above/"));
+  EXPECT_EQ(said(false), "mark ");
+  ::unsetenv(kTrialVariable);
+}
+
 TEST(Process, that_was_killed_names_the_signal) {
   auto process = Process::spawn(shell("kill -SEGV $$"));
   ASSERT_TRUE(process);

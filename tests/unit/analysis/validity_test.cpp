@@ -74,6 +74,15 @@ void throttle(Recording& r, Signal signal, double share) {
   r.traces.push_back(std::move(trace));
 }
 
+/// A reading each second, `before` until the 40th and `after` from then on: inside the window.
+void gauge_of_gpu(Recording& r, Signal signal, double before, double after) {
+  throttle(r, signal, 0);
+  r.channels.back().behaviour = Behaviour::gauge;
+  for (std::size_t second = 0; second < r.traces.back().size(); ++second) {
+    r.traces.back()[second].value = second < 40 ? before : after;
+  }
+}
+
 void host_counter(Recording& r, Signal signal, double rate) {
   throttle(r, signal, rate);
   r.channels.back().device = "host";
@@ -107,6 +116,28 @@ const Case kCases[] = {
     {"throttled_thermal", "5.00 %",
      [](Recording& r) { throttle(r, Signal::throttle_hw_thermal, 0.05); }},
     {"throttled_power", "20.0 %", [](Recording& r) { throttle(r, Signal::throttle_power, 0.2); }},
+    {"limit_changed", "gpu:a: power limit between 300 and 700 W",
+     [](Recording& r) { gauge_of_gpu(r, Signal::power_limit, 300, 700); }},
+    {"effective_config_differs", "gpu:a power_limit_w: declared 300.0, effective 280.0",
+     [](Recording& r) {
+       r.configuration.deploy.power_limit_w = 300;
+       gauge_of_gpu(r, Signal::power_limit, 280, 280);
+     }},
+    {"effective_config_differs", "gpu:a power_limit_w: declared 300.0, effective unreported",
+     [](Recording& r) {
+       r.configuration.deploy.power_limit_w = 300;
+       as_gpu(r, "gpu:a", base::Json::object());
+     }},
+    {"effective_config_differs", "gpu:a clocks.sm_mhz: declared 1200.0, effective 1110.0",
+     [](Recording& r) {
+       r.configuration.deploy.clocks.sm_mhz = 1200;
+       gauge_of_gpu(r, Signal::clock_sm, 1110e6, 1110e6);
+     }},
+    {"effective_config_differs", "gpu:a clocks.memory_mhz: declared 1593.0, effective 2619.0",
+     [](Recording& r) {
+       r.configuration.deploy.clocks.memory_mhz = 1593;
+       gauge_of_gpu(r, Signal::clock_memory, 2619e6, 2619e6);
+     }},
     {"clock_step", "moved by 2.000 s",
      [](Recording& r) { r.anchor_end.realtime_ns += 2'000'000'000; }},
     {"suspended", "60.0 s",
@@ -141,8 +172,30 @@ const Case kCases[] = {
      }},
 };
 
-INSTANTIATE_TEST_SUITE_P(Validity, EachCode, testing::ValuesIn(kCases),
-                         [](const auto& one) { return one.param.code; });
+INSTANTIATE_TEST_SUITE_P(Validity, EachCode, testing::ValuesIn(kCases), [](const auto& one) {
+  return one.param.code + "_" + std::to_string(one.index);
+});
+
+TEST(Validity, of_what_was_asked_for_and_is_in_force_is_valid) {
+  auto recording = a_measured_recording().build();
+  recording.configuration.deploy.power_limit_w = 300;
+  recording.configuration.deploy.clocks.sm_mhz = 1200;
+  // 700 W before the trial's own change: in no window.
+  gauge_of_gpu(recording, Signal::power_limit, 300, 300);
+  recording.traces.back()[0].value = 700;
+  gauge_of_gpu(recording, Signal::clock_sm, 1215e6, 1215e6);  // the step next to it
+  recording.devices.pop_back();
+  EXPECT_EQ(analyse(recording).validity.state, domain::ValidityState::valid);
+}
+
+TEST(Validity, does_not_mind_the_limits_of_a_gpu_that_is_not_used) {
+  auto recording = a_measured_recording().build();
+  gauge_of_gpu(recording, Signal::power_limit, 300, 700);
+  recording.channels[0].device = "package-0";
+  recording.channels[0].scope = Scope::package;
+  recording.devices[0].used = false;
+  EXPECT_EQ(analyse(recording).validity.state, domain::ValidityState::valid);
+}
 
 TEST(Validity, of_no_tokens_is_invalid) {
   const auto result = analyse(a_measured_recording()
