@@ -31,14 +31,20 @@ const FieldInfo* find_field(const Table& table, std::string_view name) {
 
 /// A path of the table that ends in this name; empty when none does.
 std::string path_ending_in(const Table& table, std::string_view name) {
-  std::string found;
-  for_each_field(table, [&](const std::string& path, const FieldInfo& field) {
-    const bool plain = path.find_first_of("[*") == std::string::npos;
-    if (found.empty() && plain && !field.rules.hidden && field.name == name) {
-      found = path;
+  for (const FieldInfo& field : table.fields) {
+    if (field.name == name && !field.rules.hidden) {
+      return std::string(name);
     }
-  });
-  return found;
+  }
+  for (const FieldInfo& field : table.fields) {
+    const TypeInfo& type = without_optional(*field.type);
+    if (type.kind == Kind::object && !field.rules.hidden) {
+      if (const std::string inner = path_ending_in(type.table(), name); !inner.empty()) {
+        return fmt::format("{}.{}", field.name, inner);
+      }
+    }
+  }
+  return {};
 }
 
 tl::unexpected<Error> unknown(const Table& root, const Table& table, std::string_view above,

@@ -429,7 +429,7 @@ TEST(DeviceStateGuard, is_not_hunted_with_the_children_of_a_program_above) {
   ASSERT_TRUE(holder) << holder.error().message;
   ASSERT_TRUE(comes_true([&] { return machine.is_set(); }, kPatience));
   ASSERT_EQ(machine.guards().size(), 1U);
-  EXPECT_TRUE(holder->stop(Seconds(0)).empty()) << "nothing had to be hunted";
+  EXPECT_TRUE(holder->stop(Seconds(0)).hunted.empty()) << "nothing had to be hunted";
   EXPECT_TRUE(comes_true([&] { return machine.is_original(); }));
 }
 

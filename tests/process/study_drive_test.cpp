@@ -74,6 +74,7 @@ class Drive : public testing::Test {
     const DriveInputs inputs{.plan = plan_,
                              .means = std::span(&means, 1),
                              .placement = runners::LocalPlacement{},
+                             .shard = {},
                              .lock_devices = false,
                              .interrupts = interrupts_,
                              .events = events_};
@@ -82,7 +83,8 @@ class Drive : public testing::Test {
 
   std::vector<domain::TrialResult> results() const {
     std::vector<domain::TrialResult> all;
-    for (const store::Path& path : recorded()) {
+    const std::vector<store::Path> paths = recordings();
+    for (const store::Path& path : paths) {
       if (auto result = store::read_result(path)) {
         all.push_back(*std::move(result));
       }
@@ -90,9 +92,10 @@ class Drive : public testing::Test {
     return all;
   }
 
-  std::vector<store::Path> recorded() const {
+  std::vector<store::Path> recordings() const {
     std::vector<store::Path> paths;
-    for (const store::Attempt& attempt : directory_->attempts().value()) {
+    const auto attempts = directory_->attempts();
+    for (const store::Attempt& attempt : *attempts) {
       if (attempt.recorded) {
         paths.push_back(attempt.path);
       }
@@ -150,12 +153,12 @@ TEST_F(Drive, counts_a_trial_whose_readings_are_no_numbers_as_failed_and_goes_on
   }
   using enum store::TrialState;
   EXPECT_EQ(manifest(), (std::vector{started, recorded, failed, started, recorded, failed}));
-  EXPECT_EQ(recorded().size(), 2U);
+  EXPECT_EQ(recordings().size(), 2U);
 }
 
 TEST_F(Drive, analyses_again_what_it_can_and_names_the_rest) {
   ASSERT_TRUE(drive_trials(3));
-  const auto trials = recorded();
+  const auto trials = recordings();
   ASSERT_EQ(trials.size(), 3U);
   fs::resize_file(trials[0] / "traces.parquet", 10);
   fs::resize_file(trials[1] / "recording.json", 10);
@@ -173,7 +176,7 @@ TEST_F(Drive, analyses_again_what_it_can_and_names_the_rest) {
 
 TEST_F(Drive, counts_a_result_that_is_no_number_as_failed_and_goes_on) {
   ASSERT_TRUE(drive_trials(2));
-  const auto trials = recorded();
+  const auto trials = recordings();
   // Powers that are numbers, and whose sum is none.
   domain::Recording recording =
       a_recording()

@@ -107,8 +107,9 @@ TEST(Energy, of_an_averaging_gauge_without_pads_covers_a_step_at_the_edges) {
     const auto* scope = find_scope(result, "package-0");
     ASSERT_NE(scope, nullptr);
     EXPECT_LT(std::abs(scope->gross.value - 1500), 2 * *scope->gross.u_random) << average;
-    // Both edges lose (50 W - 20 W) x W/8, to the same side.
-    EXPECT_GT(*scope->components.edge_j, 0.99 * 30 * average / 4) << average;
+    // Both edges lose (50 W - 20 W) x W/8, to the same side; the level in the window, which the
+    // averaging lowers at its edges, stands for the 50 W.
+    EXPECT_GT(*scope->components.edge_j, 0.94 * 30 * average / 4) << average;
   }
 }
 

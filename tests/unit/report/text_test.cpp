@@ -10,6 +10,20 @@
 namespace llem::report {
 namespace {
 
+domain::TrialRow a_row(std::int64_t trial, std::int64_t cycle, std::int64_t attempt,
+                       std::string hash, std::string state, std::vector<std::string> codes,
+                       std::string message) {
+  domain::TrialRow row;
+  row.trial = trial;
+  row.cycle = cycle;
+  row.attempt = attempt;
+  row.config_hash = std::move(hash);
+  row.state = std::move(state);
+  row.codes = std::move(codes);
+  row.message = std::move(message);
+  return row;
+}
+
 using domain::Aggregate;
 using domain::ConfigurationResult;
 using domain::Provenance;
@@ -117,7 +131,7 @@ TEST(Text, of_a_failure_shows_no_number_but_what_happened) {
   c.state = ValidityState::invalid;
   c.codes = {"engine_died"};
   auto summary = one(c);
-  summary.trials = {{0, 1, 1, "aa", "invalid", {"engine_died"}, "engine_died: signal 9"}};
+  summary.trials = {a_row(0, 1, 1, "aa", "invalid", {"engine_died"}, "engine_died: signal 9")};
   const std::string text = summary_text(summary, {});
   EXPECT_EQ(text.find("J/output token"), std::string::npos);
   EXPECT_NE(text.find("  flags         engine_died: the worker process ended before its time; "
@@ -157,7 +171,7 @@ Summary a_study() {
   broken.n_used = 0;
   broken.n_failed = 1;
   summary.configurations = {broken, small, large};
-  summary.trials = {{2, 1, 1, "cc", "invalid", {"out_of_memory"}, "out_of_memory: needs 9 GiB"}};
+  summary.trials = {a_row(2, 1, 1, "cc", "invalid", {"out_of_memory"}, "out_of_memory: needs 9 GiB")};
   return summary;
 }
 
@@ -203,7 +217,7 @@ TEST(Text, stays_within_a_hundred_columns) {
   c.codes = {"window_short", "effective_config_differs", "token_times_estimated", "contention"};
   auto summary = one(c);
   summary.trials = {
-      {0, 1, 2, "aa", "invalid", {}, std::string(90, 'x') + " " + std::string(300, 'y')}};
+      a_row(0, 1, 2, "aa", "invalid", {}, std::string(90, 'x') + " " + std::string(300, 'y'))};
   auto study = a_study();
   study.configurations[0].label = std::string(150, 'l');
   for (const auto& text : {summary_text(summary, {}), summary_text(study, {})}) {

@@ -9,9 +9,9 @@
 namespace llem::stats {
 namespace {
 
-std::string text_of(const std::vector<Run>& runs) {
+std::string text_of(const std::vector<stats::Run>& runs) {
   std::string text;
-  for (const Run& run : runs) {
+  for (const stats::Run& run : runs) {
     text += static_cast<char>('a' + run.treatment);
     text += std::to_string(run.cycle);
     text += ' ';
@@ -19,9 +19,9 @@ std::string text_of(const std::vector<Run>& runs) {
   return text;
 }
 
-void expect_each_once(const std::vector<Run>& runs, std::int64_t treatments, std::int64_t cycles) {
+void expect_each_once(const std::vector<stats::Run>& runs, std::int64_t treatments, std::int64_t cycles) {
   std::set<std::pair<std::int64_t, std::int64_t>> seen;
-  for (const Run& run : runs) {
+  for (const stats::Run& run : runs) {
     EXPECT_TRUE(run.treatment >= 0 && run.treatment < treatments);
     EXPECT_TRUE(run.cycle >= 1 && run.cycle <= cycles);
     EXPECT_TRUE(seen.emplace(run.treatment, run.cycle).second);
@@ -35,9 +35,9 @@ TEST(Design, orders_without_chance_are_as_their_names_say) {
 }
 
 TEST(Design, random_orders_are_the_same_on_every_machine) {
-  EXPECT_EQ(text_of(randomised_blocks(5, 3, 42)), "GOLDEN_BLOCKS");
-  EXPECT_EQ(text_of(shuffled_order(4, 3, 42)), "GOLDEN_SHUFFLED");
-  EXPECT_EQ(text_of(*williams_order(4, 4, 42)), "GOLDEN_WILLIAMS");
+  EXPECT_EQ(text_of(randomised_blocks(5, 3, 42)), "e1 d1 a1 b1 c1 e2 b2 d2 c2 a2 c3 e3 b3 d3 a3 ");
+  EXPECT_EQ(text_of(shuffled_order(4, 3, 42)), "d1 c1 d2 c2 c3 b1 a1 d3 b2 a2 a3 b3 ");
+  EXPECT_EQ(text_of(*williams_order(4, 4, 42)), "c1 d1 b1 a1 b2 c2 a2 d2 a3 b3 d3 c3 d4 a4 c4 b4 ");
 }
 
 TEST(Design, blocks_hold_every_treatment_once_and_do_not_depend_on_the_number_of_cycles) {
@@ -55,7 +55,7 @@ TEST(Design, shuffled_numbers_the_runs_of_a_treatment_in_time) {
   const auto runs = shuffled_order(4, 5, 9);
   expect_each_once(runs, 4, 5);
   std::map<std::int64_t, std::int64_t> last;
-  for (const Run& run : runs) {
+  for (const stats::Run& run : runs) {
     EXPECT_EQ(run.cycle, ++last[run.treatment]);
   }
 }

@@ -22,7 +22,7 @@ domain::Plan small_plan() {
   domain::Plan plan;
   plan.tool_version = "0.1.0";
   plan.study_name = "batch sweep/1";
-  plan.timeout_s = 600;
+  plan.study.timeout_s = 600;
   plan.configurations.resize(1);
   plan.configurations[0].hash = "9f31ab02c4d1e7aa";
   plan.configurations[0].model.name = "smollm2-135m";
