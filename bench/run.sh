@@ -10,6 +10,7 @@ export LLEM_WORKER_DIR=$build/bin
 
 echo "== sampler cost"; "$build/bin/bench_sampler" | tee "$out/sampler.txt"
 echo "== analyse"; "$build/bin/bench_analyse" | tee "$out/analyse.txt"
+echo "== plan, manifest and resume of large studies"; "$build/bin/bench_plan" | tee "$out/plan.txt"
 echo "== process costs"; python3 -B "$here/process_costs.py" "$llem" "$out/process_costs.json"
 model=$build/models/smollm2-135m.gguf
 python3 -B "$here/../tests/process/fetch_assets.py" "$llem" "$model" > /dev/null

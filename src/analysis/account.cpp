@@ -48,10 +48,15 @@ domain::ConfigAccount configuration_account(const domain::Recording& recording) 
 
 std::optional<domain::WarmupSummary> warmup(const domain::Recording& recording) {
   const auto& record = recording.warmup;
-  if (record.blocks.empty()) {
+  const domain::Phase* phase = recording.find_phase(domain::PhaseName::warmup);
+  if (phase == nullptr) {
     return std::nullopt;
   }
   domain::WarmupSummary summary;
+  if (record.blocks.empty()) {  // its time was up before the first pass had ended
+    summary.seconds = seconds_between(phase->t_begin_ns, phase->t_end_ns);
+    return summary;
+  }
   summary.blocks = static_cast<std::int64_t>(record.blocks.size());
   for (const auto& block : record.blocks) {
     summary.tokens_discarded += block.tokens;

@@ -8,6 +8,7 @@
 #include "base/text.hpp"
 #include "domain/reason.hpp"
 #include "report/format.hpp"
+#include "report/study_notes.hpp"
 #include "report/study_table.hpp"
 
 namespace llem::report {
@@ -202,7 +203,8 @@ std::string flag_text(std::string_view code) {
 
 std::string failure_text(const domain::TrialRow& row) {
   const std::string attempt = row.attempt > 1 ? fmt::format(", attempt {}", row.attempt) : "";
-  return fmt::format("cycle {}{}: {}", row.cycle, attempt,
+  const std::string_view what = row.role == domain::TrialRole::sentinel ? "sentinel" : "cycle";
+  return fmt::format("{} {}{}: {}", what, row.cycle, attempt,
                      row.message.value_or(row.codes.empty() ? "invalid" : row.codes.front()));
 }
 
@@ -227,9 +229,11 @@ std::string configuration_text(const domain::ConfigurationResult& result,
 
 std::string summary_text(const domain::Summary& summary, const TextOptions& given) {
   if (summary.configurations.size() == 1) {
-    return configuration_text(summary.configurations.front(), summary, given);
+    return configuration_text(summary.configurations.front(), summary, given) +
+           study_notes(summary, given);
   }
-  return study_table(summary, sane(given));
+  const std::string notes = study_notes(summary, given);
+  return study_table(summary, sane(given)) + (notes.empty() ? "" : "\n" + notes);
 }
 
 }  // namespace llem::report

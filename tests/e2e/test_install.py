@@ -50,7 +50,7 @@ class Installed(Case):
     def test_what_is_in_it(self):
         names = {os.path.relpath(path, self.tree) for path in self.files()}
         programs = {name for name in names if name.startswith(("bin/", "libexec/"))}
-        self.assertEqual(programs, {"bin/llem", "libexec/llem/llem-worker-llamacpp"})
+        self.assertEqual(programs, {"bin/llem", "libexec/llem/llem-device-guard", "libexec/llem/llem-worker-llamacpp"})
         for name in ("LICENSE", "arrow/LICENSE.txt", "llama.cpp/llama.cpp-LICENSE"):
             self.assertIn(f"share/llem/licenses/{name}", names)
         headers = {name for name in names if name.startswith("include/")}

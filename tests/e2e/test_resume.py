@@ -27,7 +27,19 @@ class Resume(Case):
         end = time.monotonic() + limit
         while self.processes() and time.monotonic() < end:
             time.sleep(0.02)
-        self.assertEqual(self.processes(), [], "a process outlived the program")
+        self.assertEqual([self.described(pid) for pid in self.processes()], [], "a process outlived the program")
+
+    @staticmethod
+    def described(pid):
+        """What a process is and waits for, for the message of a failure."""
+        words = [str(pid)]
+        for name in ("cmdline", "wchan", "stat", "syscall"):
+            try:
+                with open(f"/proc/{pid}/{name}", encoding="utf-8", errors="replace") as file:
+                    words.append(file.read().replace("\0", " ").strip())
+            except OSError as error:
+                words.append(str(error))
+        return " | ".join(words)
 
     def assert_complete(self, path, trials):
         """Every trial of the plan has exactly one result that counts, and every document can be read."""

@@ -211,6 +211,24 @@ TEST(Text, does_not_rank_energies_of_different_scopes) {
   EXPECT_NE(text.find("~ is estimated"), std::string::npos);
 }
 
+TEST(Text, says_what_is_missing_skipped_stopped_and_drifting) {
+  auto summary = a_study();
+  EXPECT_EQ(summary_text(summary, {}).find("missing"), std::string::npos);
+  summary.n_planned = 12;
+  summary.n_missing = 5;
+  summary.stopped = "10 trials in a row failed, the last with engine_died";
+  summary.skipped = {{"batch_size 8192", "`batch_size` is 4096 or less"}};
+  summary.drift = {{"aa", 4, "gross_j_per_output_token", 0.012,
+                    domain::IntervalValue{0.002, 0.022, 0.95, "least squares, t(n-2)", 4}, 0.03}};
+  const std::string text = summary_text(summary, {});
+  EXPECT_NE(text.find("  stopped       10 trials in a row failed"), std::string::npos) << text;
+  EXPECT_NE(text.find("  missing       5 of 12 trials have no result"), std::string::npos) << text;
+  EXPECT_NE(text.find("                batch_size 8192: `batch_size` is 4096 or less"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("changed by +1.20 % an hour (+0.20 to"), std::string::npos) << text;
+}
+
 TEST(Text, stays_within_a_hundred_columns) {
   auto c = a_result();
   c.model = std::string(150, 'm');
