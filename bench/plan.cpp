@@ -123,9 +123,12 @@ void manifest(const std::filesystem::path& folder, std::int64_t trials) {
 }  // namespace
 
 int main() {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
   const auto folder = sys::TempDir::make("llem-bench");
   plan_points("warm-up", 2, 2, 2, 1);
-  plan_points("4,000 points", 40, 10, 10, 1);
+  for (int i = 0; i < 3; ++i) {
+    plan_points("4,000 points", 40, 10, 10, 1);
+  }
   write_plan(folder->path());
   for (const std::int64_t trials : {std::int64_t{100}, std::int64_t{4'000}, std::int64_t{10'000}, std::int64_t{100'000}}) {
     manifest(folder->path(), trials);

@@ -85,9 +85,53 @@ Json write_value(const TypeInfo& type, const void* value, Scope scope) {
   return {};
 }
 
-/// Equal in the hash: 5 and 5.0, and maps in another order, are the same setting.
-bool same(const Json& a, const Json& b) {
+/// Equal in the hash: 5 and 5.0 where anything may stand, and maps in another order, are the same
+/// setting.
+bool same_json(const Json& a, const Json& b) {
   return write_json(a, JsonStyle::canonical) == write_json(b, JsonStyle::canonical);
+}
+
+bool same(const TypeInfo& type, const void* a, const void* b);
+
+bool same_entries(const TypeInfo& type, const void* a, const void* b) {
+  if (type.size(a) != type.size(b)) {
+    return false;
+  }
+  for (std::size_t i = 0; i < type.size(a); ++i) {
+    const bool keys = type.kind == Kind::list || type.key(a, i) == type.key(b, i);
+    if (!keys || !same(*type.element, type.item(accessible(a), i), type.item(accessible(b), i))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool same(const TypeInfo& type, const void* a, const void* b) {
+  switch (type.kind) {
+    case Kind::boolean:
+      return as<bool>(a) == as<bool>(b);
+    case Kind::integer:
+      return as<std::int64_t>(a) == as<std::int64_t>(b);
+    case Kind::number:
+      return as<double>(a) == as<double>(b);
+    case Kind::text:
+      return as<std::string>(a) == as<std::string>(b);
+    case Kind::enumeration:
+      return type.get_enum(a) == type.get_enum(b);
+    case Kind::optional:
+      return type.has(a) == type.has(b) &&
+             (!type.has(a) ||
+              same(*type.element, type.item(accessible(a), 0), type.item(accessible(b), 0)));
+    case Kind::list:
+    case Kind::map:
+      return same_entries(type, a, b);
+    case Kind::object:
+      return same_json(write_object(type.table(), a, Scope::hashed),
+                       write_object(type.table(), b, Scope::hashed));
+    case Kind::json:
+      break;
+  }
+  return same_json(as<Json>(a), as<Json>(b));
 }
 
 }  // namespace
@@ -122,9 +166,8 @@ Json hashed_fields(const Table& table, const void* object, const void* defaults)
       continue;
     }
     // An optional that is absent here but set by default differs too, and says so as null.
-    Json value = write_value(*type, member, Scope::hashed);
-    if (!same(value, write_value(*type, usual, Scope::hashed))) {
-      json.members().emplace_back(field.name, std::move(value));
+    if (!same(*type, member, usual)) {
+      json.members().emplace_back(field.name, write_value(*type, member, Scope::hashed));
     }
   }
   return json;

@@ -1,6 +1,9 @@
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <map>
+#include <optional>
+#include <unordered_map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -31,6 +34,70 @@ bool is_utc(std::string_view text) {
                               std::ranges::all_of(fraction.substr(1), is_digit));
 }
 
+/// Takes the parts of a line in the one form append_manifest writes, many times faster than a JSON
+/// reader; anything else is left to that.
+class QuickLine {
+ public:
+  explicit QuickLine(std::string_view text) : rest_(text) {}
+
+  std::optional<ManifestLine> read() {
+    ManifestLine line;
+    line.v = kVersion;
+    const bool head = take(R"({"v":1,"t":")") && take_text(line.t) && take(R"(,"owner":")") &&
+                      take_text(line.owner) && take(R"(,"trial":)") && take_number(line.trial) &&
+                      take(R"(,"attempt":)") && take_number(line.attempt) && take(R"(,"state":")");
+    std::string word;
+    if (!head || !take_text(word)) {
+      return std::nullopt;
+    }
+    if (take(R"(,"reason":")") && !take_text(line.reason.emplace())) {
+      return std::nullopt;
+    }
+    const auto known = words(TrialState{});
+    const auto found = std::ranges::find(known, word);
+    if (rest_ != "}" || found == known.end() || line.attempt < 1 || line.owner.empty()) {
+      return std::nullopt;
+    }
+    line.state = static_cast<TrialState>(found - known.begin());
+    return line;
+  }
+
+ private:
+  bool take(std::string_view literal) {
+    const bool here = rest_.starts_with(literal);
+    rest_.remove_prefix(here ? literal.size() : 0);
+    return here;
+  }
+
+  /// Up to the closing quote; text with an escape, a control or a byte beyond ASCII is not ours to
+  /// judge.
+  bool take_text(std::string& out) {
+    const std::size_t end = rest_.find('"');
+    if (end == std::string_view::npos) {
+      return false;
+    }
+    const std::string_view text = rest_.substr(0, end);
+    const bool plain =
+        std::ranges::all_of(text, [](char c) { return c >= ' ' && c < 0x7f && c != '\\'; });
+    out = text;
+    rest_.remove_prefix(end + 1);
+    return plain;
+  }
+
+  bool take_number(std::int64_t& out) {
+    constexpr std::size_t kDigits = 18;  // fit in 64 bits
+    const std::size_t end = std::min(rest_.find_first_not_of("0123456789"), rest_.size());
+    const bool usual = end >= 1 && end <= kDigits && (end == 1 || rest_.front() != '0');
+    if (usual) {
+      std::from_chars(rest_.data(), rest_.data() + end, out);
+      rest_.remove_prefix(end);
+    }
+    return usual;
+  }
+
+  std::string_view rest_;
+};
+
 tl::unexpected<Error> bad_line(std::string message, std::string hint = {}) {
   return failure(ErrorKind::io, std::move(message), std::move(hint), "bad_manifest");
 }
@@ -59,6 +126,9 @@ const base::Table& ManifestLine::table() {
 }
 
 Expected<ManifestLine> parse_manifest_line(std::string_view line) {
+  if (auto quick = QuickLine(line).read(); quick && is_utc(quick->t)) {
+    return *std::move(quick);
+  }
   auto json = base::parse_json(line);
   if (!json) {
     return bad_line(fmt::format("not a manifest line: {}", json.error().message));
@@ -84,22 +154,25 @@ Expected<ManifestLine> parse_manifest_line(std::string_view line) {
 std::map<std::int64_t, TrialStatus> fold_manifest(std::span<const ManifestLine> lines) {
   // An owner's own order holds even where its wall clock was set back, so a line counts as no
   // earlier than the one before it. Without the Z, "…01" sorts before "…01.500".
-  std::map<std::string_view, std::string> latest;
-  std::vector<std::pair<std::string, const ManifestLine*>> ordered;
-  ordered.reserve(lines.size());
+  struct Latest {
+    std::string_view time;
+    const ManifestLine* line = nullptr;
+  };
+  std::unordered_map<std::string_view, std::string_view> owners;
+  std::unordered_map<std::int64_t, Latest> latest;
   for (const ManifestLine& line : lines) {
-    std::string& time = latest[line.owner];
-    time = std::max(time, line.t.substr(0, line.t.find('Z')));
-    ordered.emplace_back(time, &line);
-  }
-  std::ranges::stable_sort(ordered, {}, &std::pair<std::string, const ManifestLine*>::first);
-
-  std::map<std::int64_t, TrialStatus> states;
-  for (const auto& [time, line] : ordered) {
-    TrialStatus& status = states[line->trial];
-    if (line->attempt >= status.attempt) {
-      status = {line->state, line->attempt, line->reason};
+    std::string_view& time = owners[line.owner];
+    time = std::max(time, std::string_view(line.t).substr(0, line.t.find('Z')));
+    Latest& trial = latest[line.trial];
+    const bool later = trial.line == nullptr || line.attempt > trial.line->attempt ||
+                       (line.attempt == trial.line->attempt && time >= trial.time);
+    if (later) {
+      trial = {time, &line};
     }
+  }
+  std::map<std::int64_t, TrialStatus> states;
+  for (const auto& [trial, last] : latest) {
+    states[trial] = {last.line->state, last.line->attempt, last.line->reason};
   }
   return states;
 }

@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <dirent.h>
+#include <memory>
 #include <system_error>
 #include <thread>
 #include <tuple>
@@ -307,17 +309,28 @@ Expected<Path> RunDirectory::make_trial_directory(const domain::Trial& trial,
 }
 
 Expected<std::vector<Attempt>> RunDirectory::attempts() const {
-  LLEM_ASSIGN(const std::vector<Path> entries, entries_of(path_ / "trials"));
+  const Path folder = path_ / "trials";
+  const std::unique_ptr<DIR, int (*)(DIR*)> list(::opendir(folder.c_str()), &::closedir);
   std::vector<Attempt> found;
-  for (const Path& entry : entries) {
-    if (const auto numbers = parse_trial_name(entry.filename().string())) {
-      std::error_code error;
-      found.push_back({numbers->first, numbers->second, entry,
-                       std::filesystem::is_regular_file(entry / "recording.json", error)});
-    }
+  if (!list) {
+    return errno == ENOENT ? Expected<std::vector<Attempt>>(std::move(found))
+                           : sys::io_failure("list", folder, errno);
   }
-  std::ranges::stable_sort(found, {}, [](const Attempt& attempt) {
-    return std::pair(attempt.trial, attempt.attempt);
+  errno = 0;
+  while (const dirent* entry = ::readdir(list.get())) {
+    const std::string_view name(entry->d_name);
+    if (const auto numbers = parse_trial_name(name)) {
+      const bool recorded = ::faccessat(::dirfd(list.get()),
+                                        fmt::format("{}/recording.json", name).c_str(), F_OK, 0) == 0;
+      found.push_back({numbers->first, numbers->second, folder / name, recorded});
+    }
+    errno = 0;
+  }
+  if (errno != 0) {
+    return sys::io_failure("list", folder, errno);
+  }
+  std::ranges::sort(found, [](const Attempt& a, const Attempt& b) {
+    return std::pair(a.trial, a.attempt) < std::pair(b.trial, b.attempt);
   });
   return found;
 }
