@@ -36,7 +36,7 @@ def defaults_of(llem):
         path.write_text("model: smollm2-135m\n")
         own = {name: folder for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "LLEM_RESULTS_DIR")}
         done = subprocess.run([llem, "run", str(path), "--dry-run", "--json"], check=True, capture_output=True, text=True,
-                              env={**os.environ, **own}, cwd=folder)
+                              env={**os.environ, **own, "HF_HUB_OFFLINE": ""}, cwd=folder)
     plan = json.loads(done.stdout)["plan"]
     return {**plan["configurations"][0], "study": plan["study"], "model": {}}
 
@@ -58,23 +58,25 @@ class Reference:
             return whole, short
         return field, None
 
-    def rows(self, path, field, default, said):
+    def rows(self, path, field, default, said, required):
         inner, short = self.resolved(field)
         description = field.get("description", "")
         said = said or SAYS_DEFAULT.search(description) is not None
-        yield path, words(inner, short, field.get("x-unit")), "" if said else shown(default), description
+        value = words(inner, field.get("x-unit")) if short is None else words(self.resolved(short)[0]) + ", or map"
+        yield path, value, "required" if required else "" if said else shown(default), description
         for name, below in inner.get("properties", {}).items():
             if path == "deploy" and name == TEST_ENGINE:
                 continue
             value = default.get(name) if isinstance(default, dict) else None
-            yield from self.rows(f"{path}.{name}", below, value, said)
+            yield from self.rows(f"{path}.{name}", below, value, said, name in inner.get("required", ()))
 
     def table(self, name):
         names = SPACE if name == "space" else ("name", "base") if name == "file" else (name,)
         lines = ["| field | value | default | meaning |", "|---|---|---|---|"]
         for top in names:
             for path, value, default, meaning in self.rows(top, self.schema["properties"][top],
-                                                           self.defaults.get(top), top in ("name", "base", *SPACE)):
+                                                           self.defaults.get(top), top in ("name", "base", *SPACE),
+                                                           top in self.schema["required"]):
                 cells = (f"`{path}`", value, default, meaning)
                 lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         return "\n".join(lines) + "\n"
@@ -97,9 +99,7 @@ def bounds(field, unit):
     return "".join(f", {part}" for part in (text, unit) if part)
 
 
-def words(field, short, unit):
-    if short is not None:
-        return words(short, None, None) + ", or map"
+def words(field, unit=None):
     if "enum" in field:
         return ", ".join(f"`{word}`" for word in field["enum"] if word != TEST_ENGINE)
     name = kind(field)
@@ -107,10 +107,12 @@ def words(field, short, unit):
         items = field["items"]
         exact = f" {field['minItems']}" if "minItems" in field and field.get("minItems") == field.get("maxItems") else ""
         what = f"list of{exact} {PLURAL[kind(items)]}"
-        return what + (": " + words(items, None, None) if "enum" in items else "")
+        return what + (": " + words(items) if "enum" in items else "")
     if name == "object":
         values = field.get("additionalProperties")
         return f"map of names to {PLURAL[kind(values)]}" if isinstance(values, dict) else "map"
+    if "minLength" in field and field["minLength"] == field.get("maxLength"):
+        return f"text of {field['minLength']} characters"
     return {"string": "text", "boolean": "`true` or `false`", None: "any value"}.get(name, name) + bounds(field, unit)
 
 

@@ -253,7 +253,7 @@ class Failing(Case):
                           f"#!/bin/sh\nmkdir '{self.folder}/died' 2>/dev/null && exit 9\nexec '{real}'\n")
         os.chmod(path, 0o755)
         self.write("study.json", study(study={"retries": 3}))
-        self.run_llem("run", "study.json", env={"LLEM_WORKER_DIR": self.folder}, code=None)
+        self.run_llem("run", "study.json", env={"LLEM_WORKER_DIR": self.folder}, code=1)
         run = self.the_run()
         summary = run.read("summary.json")
         self.assertEqual([row["state"] for row in summary["trials"]], ["invalid", "flagged"])
