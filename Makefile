@@ -36,9 +36,10 @@ lint: ## formatting, clang-tidy within TIDY_SECONDS, unused functions
 	cmake --preset test
 	tools/lint.sh build/test $(TIDY_SECONDS)
 
-schema: release ## write docs/schema from the field tables
+schema: release ## write docs/schema and docs/study-file.md from the field tables
 	mkdir -p docs/schema
 	python3 tools/schemas.py build/release/bin/llem docs/schema
+	python3 tools/study_reference.py build/release/bin/llem docs/study-file.md
 
 format: ## rewrite the sources as lint wants them formatted
 	$(DEPENDENCIES) packages lint

@@ -23,6 +23,8 @@ PHASES = ("baseline", "load", "loaded_idle", "warmup", "pad_before", "window", "
 TRIAL_FILES = {"recording.json", "result.json", "traces.parquet", "timeline.parquet", "tokens.parquet",
                "steps.parquet", "worker.log", "worker"}
 MODELS = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "llem", "models")
+# A namespace of its own takes its mounts with it when it ends, whatever happened.
+MOUNT = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-Urm"]
 _OURS = re.compile("LLEM_|XDG_|HF_|CUDA_VISIBLE_DEVICES|PYTHON|NO_COLOR")
 
 
@@ -238,6 +240,14 @@ class Case(unittest.TestCase):
         if code is not None:
             self.assertEqual(done.returncode, code, f"{arguments}\n{done.stdout}\n{done.stderr}")
         return done
+
+    def in_namespace(self, script):
+        """Runs a shell script, whose $0 is the program, with mounts of its own."""
+        probe = subprocess.run([*MOUNT, "mount", "-t", "tmpfs", "none", "/mnt"], stderr=subprocess.PIPE, check=False)
+        if probe.returncode != 0:
+            self.skipTest("this user may not mount: " + probe.stderr.decode(errors="replace").strip())
+        return subprocess.run([*MOUNT, "sh", "-c", script, self.llem], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, cwd=self.folder, env=self.env, timeout=60, check=False)
 
     def start(self, *arguments, env=None):
         return Live(self, arguments, {**self.env, **(env or {})})

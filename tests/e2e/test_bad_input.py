@@ -10,8 +10,6 @@ import textwrap
 from harness import SOURCE, Case, codes, main, read_lines, scripted, tree
 
 TINY = os.path.join(SOURCE, "tests", "data", "make_tiny_gguf.py")
-# A namespace of its own takes its mounts with it when it ends, whatever happened.
-MOUNT = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-Urm"]
 
 
 class Study(Case):
@@ -250,24 +248,19 @@ class Output(Case):
                 done = self.run_llem("run", "study.json", "-o", place, code=None)
                 self.refused(done, 5, place)
 
-    def in_namespace(self, script):
-        """Runs a shell script with mounts of its own."""
-        probe = subprocess.run([*MOUNT, "mount", "-t", "tmpfs", "none", "/mnt"], stderr=subprocess.PIPE, check=False)
-        if probe.returncode != 0:
-            self.skipTest("this user may not mount: " + probe.stderr.decode(errors="replace").strip())
+    def measure_there(self, script):
         self.write("study.json", scripted())
-        return subprocess.run([*MOUNT, "sh", "-c", script, self.llem], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True, cwd=self.folder, env=self.env, timeout=60, check=False)
+        return self.in_namespace(script)
 
     def test_read_only(self):
         self.make("runs")
-        done = self.in_namespace("mount -t tmpfs none runs && mount -o remount,ro runs && exec \"$0\" run study.json")
+        done = self.measure_there("mount -t tmpfs none runs && mount -o remount,ro runs && exec \"$0\" run study.json")
         self.refused(done, 5, "runs")
 
     def test_disk_that_is_nearly_full(self):
         self.make("runs")
-        done = self.in_namespace("mount -t tmpfs -o size=1m none runs && \"$0\" run study.json; code=$?;"
-                                 "ls runs; exit $code")
+        done = self.measure_there("mount -t tmpfs -o size=1m none runs && \"$0\" run study.json; code=$?;"
+                                  "ls runs; exit $code")
         self.refused(done, 3, "free", "--output")
 
     def test_disk_that_fills_up_while_it_measures(self):
@@ -275,7 +268,7 @@ class Output(Case):
         self.make("runs")
         script = ("mount -t tmpfs -o size=80m none runs && { (sleep 0.6; head -c 200m /dev/zero > runs/other 2>/dev/null) & "
                   "\"$0\" run study.json; code=$?; wait; rm runs/other; ls -R runs >&2; exit $code; }")
-        done = self.in_namespace(script)
+        done = self.measure_there(script)
         self.assertEqual(done.returncode, 5, done.stderr)
         self.assertIn("error: ", done.stderr)
         self.assertIn("space", done.stderr)
