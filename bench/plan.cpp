@@ -1,6 +1,8 @@
-// What planning and keeping account of large studies costs: expansion, hashing, order, plan.json, manifest, resume.
-// CPU seconds where the disk is not the point; the manifest with and without waiting for the disk is told apart by its
-// bytes and its CPU.
+// What planning and keeping account of large studies costs: expansion, hashing, order, plan.json,
+// manifest, resume. CPU seconds where the disk is not the point; the manifest with and without
+// waiting for the disk is told apart by its bytes and its CPU.
+
+#include "study/plan.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -15,7 +17,6 @@
 
 #include "config/config.hpp"
 #include "store/run_directory.hpp"
-#include "study/plan.hpp"
 #include "study/progress.hpp"
 
 namespace {
@@ -56,9 +57,9 @@ domain::Plan planned(int threads, int batches, int requests, std::int64_t cycles
 void plan_points(const char* name, int threads, int batches, int requests, std::int64_t cycles) {
   const double begin = cpu_s();
   const domain::Plan plan = planned(threads, batches, requests, cycles);
-  std::printf("%s: %zu configurations, %zu trials: expand, hash and order %.1f ms CPU, peak %.0f MiB\n",
-              name, plan.configurations.size(), plan.trials.size(), 1e3 * (cpu_s() - begin),
-              peak_mib());
+  std::printf(
+      "%s: %zu configurations, %zu trials: expand, hash and order %.1f ms CPU, peak %.0f MiB\n",
+      name, plan.configurations.size(), plan.trials.size(), 1e3 * (cpu_s() - begin), peak_mib());
 }
 
 void write_plan(const std::filesystem::path& folder) {
@@ -66,11 +67,12 @@ void write_plan(const std::filesystem::path& folder) {
   const domain::Plan plan = planned(40, 50, 10, 5);
   const auto run = store::RunDirectory::create(folder, plan, "model: m\n", "study.yaml");
   const double spent = cpu_s() - begin;
-  std::printf("plan of %zu trials (%zu configurations): expand, hash, order and write %.2f s CPU, "
-              "plan.json %.1f MB, peak %.0f MiB\n",
-              plan.trials.size(), plan.configurations.size(), spent,
-              1e-6 * static_cast<double>(std::filesystem::file_size(run->path() / "plan.json")),
-              peak_mib());
+  std::printf(
+      "plan of %zu trials (%zu configurations): expand, hash, order and write %.2f s CPU, "
+      "plan.json %.1f MB, peak %.0f MiB\n",
+      plan.trials.size(), plan.configurations.size(), spent,
+      1e-6 * static_cast<double>(std::filesystem::file_size(run->path() / "plan.json")),
+      peak_mib());
 }
 
 double bytes_in(const std::filesystem::path& folder) {
@@ -81,7 +83,8 @@ double bytes_in(const std::filesystem::path& folder) {
   return bytes;
 }
 
-/// CPU and wall time of one transition once the manifest holds so many trials, and what the scan costs.
+/// CPU and wall time of one transition once the manifest holds so many trials, and what the scan
+/// costs.
 void manifest(const std::filesystem::path& folder, std::int64_t trials) {
   domain::Plan plan;
   plan.study_name = "manifest";
@@ -93,7 +96,8 @@ void manifest(const std::filesystem::path& folder, std::int64_t trials) {
   auto run = store::RunDirectory::create(folder, plan, "", "").value();
   const double cpu_begin = cpu_s();
   for (std::int64_t i = 0; i < trials; ++i) {
-    for (const auto state : {store::TrialState::started, store::TrialState::recorded, store::TrialState::done}) {
+    for (const auto state :
+         {store::TrialState::started, store::TrialState::recorded, store::TrialState::done}) {
       if (!run.append_manifest(i, 1, state)) {
         return;
       }
@@ -101,11 +105,12 @@ void manifest(const std::filesystem::path& folder, std::int64_t trials) {
   }
   const double lines = 3 * static_cast<double>(trials);
   std::printf("manifest, %lld trials: %.1f us CPU a transition, %.2f s CPU and %.1f MB in all\n",
-              static_cast<long long>(trials), 1e6 * (cpu_s() - cpu_begin) / lines, cpu_s() - cpu_begin,
-              1e-6 * bytes_in(run.path() / "manifest"));
+              static_cast<long long>(trials), 1e6 * (cpu_s() - cpu_begin) / lines,
+              cpu_s() - cpu_begin, 1e-6 * bytes_in(run.path() / "manifest"));
   for (std::int64_t i = 0; i < trials; ++i) {
     const auto path = run.make_trial_directory({i, 0, i + 1}, plan.configurations.front().hash, 1);
-    const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen((*path / "recording.json").c_str(), "w"), &std::fclose);
+    const std::unique_ptr<FILE, int (*)(FILE*)> file(
+        std::fopen((*path / "recording.json").c_str(), "w"), &std::fclose);
   }
   const double scan_cpu = cpu_s();
   const double scan_wall = wall_s();
@@ -116,8 +121,9 @@ void manifest(const std::filesystem::path& folder, std::int64_t trials) {
   for (const study::TrialProgress& one : progress) {
     done += one.standing == study::Standing::done ? 1 : 0;
   }
-  std::printf("resume scan, %lld trials (%lld done): %.2f s CPU, %.2f s\n", static_cast<long long>(trials),
-              static_cast<long long>(done), cpu_s() - scan_cpu, wall_s() - scan_wall);
+  std::printf("resume scan, %lld trials (%lld done): %.2f s CPU, %.2f s\n",
+              static_cast<long long>(trials), static_cast<long long>(done), cpu_s() - scan_cpu,
+              wall_s() - scan_wall);
 }
 
 }  // namespace
@@ -130,7 +136,8 @@ int main() {
     plan_points("4,000 points", 40, 10, 10, 1);
   }
   write_plan(folder->path());
-  for (const std::int64_t trials : {std::int64_t{100}, std::int64_t{4'000}, std::int64_t{10'000}, std::int64_t{100'000}}) {
+  for (const std::int64_t trials :
+       {std::int64_t{100}, std::int64_t{4'000}, std::int64_t{10'000}, std::int64_t{100'000}}) {
     manifest(folder->path(), trials);
   }
   return 0;

@@ -31,8 +31,8 @@ struct Event {
   double done = 0;
   double total = 0;
   std::optional<double> expected_s;
-  std::optional<double> power_w;       // of the devices used, by the last reading
-  std::optional<double> tokens_per_s;  // prompt and output, in the last pass of the warm-up
+  std::optional<double> power_w;          // of the devices used, by the last reading
+  std::optional<double> tokens_per_s;     // prompt and output, in the last pass of the warm-up
   std::optional<double> remaining_low_s;  // of the study, when a trial starts
   std::optional<double> remaining_high_s;
 };

@@ -81,7 +81,7 @@ struct RunOutcome {
   bool interrupted = false;
   std::string stopped;              // why it ended before its plan; empty when it did not
   std::int64_t trials_missing = 0;  // of the plan, without a result
-  std::int64_t trials_failed = 0;  // failed, invalid, or flagged under measure.strict
+  std::int64_t trials_failed = 0;   // failed, invalid, or flagged under measure.strict
   std::int64_t trials_done = 0;
   std::vector<ConfigurationSummary> configurations;
   std::vector<std::string> unread;  // recordings that could not be analysed again, and why
@@ -96,7 +96,7 @@ struct Shard {
 };
 
 struct RunOptions {
-  std::string results_dir;  // empty: the user configuration's, else ./runs
+  std::string results_dir;      // empty: the user configuration's, else ./runs
   bool no_gaps = false;         // trials follow each other without rest
   bool lock_devices = true;     // wait while another study measures on the same devices
   bool retry_failed = false;    // resume: trials that failed are run again
@@ -119,8 +119,8 @@ struct PlanOutcome {
 LLEM_API Expected<PlanOutcome> plan(const Study& study, const RunOptions& options);
 /// Measures. A failed trial is no error: it is counted in the outcome and has its row.
 LLEM_API Expected<RunOutcome> run(const Study& study, const RunOptions& options);
-/// Finishes what is missing in a run directory. `study`, when given, must be the one the directory was
-/// made for, unless changes are accepted.
+/// Finishes what is missing in a run directory. `study`, when given, must be the one the directory
+/// was made for, unless changes are accepted.
 LLEM_API Expected<RunOutcome> resume(const std::string& directory, const Study* study,
                                      const RunOptions& options);
 /// The newest run directory of this study that has trials left.

@@ -74,8 +74,8 @@ Expected<DryRun> prepare(const Study& study, const std::string& root, const RunO
   const auto available =
       static_cast<double>(sys::usable_memory_bytes(sys::read_host_facts(sys::system_root())));
   for (const domain::Configuration& configuration : run.plan.configurations) {
-    run.predictions.push_back(study::predict_point(
-        configuration, models[configuration.model_sha256]->facts, available));
+    run.predictions.push_back(
+        study::predict_point(configuration, models[configuration.model_sha256]->facts, available));
   }
   const auto earlier = study::earlier_durations(root);
   study::Forecast forecast(run.plan);
@@ -94,9 +94,10 @@ Expected<DryRun> prepare(const Study& study, const std::string& root, const RunO
     }
   }
   if (known > 0) {
-    run.notes.insert(fmt::format("the time of {} of {} configurations is taken from earlier runs "
-                                 "in {}",
-                                 known, run.plan.configurations.size(), root));
+    run.notes.insert(
+        fmt::format("the time of {} of {} configurations is taken from earlier runs "
+                    "in {}",
+                    known, run.plan.configurations.size(), root));
   }
   run.total = forecast.remaining();
   run.expected_s = forecast.expected();
@@ -133,12 +134,11 @@ std::string one_configuration(const domain::Configuration& c, const predict::Mem
                   words(c.deploy.batching)[static_cast<std::size_t>(c.deploy.batching)],
                   c.deploy.batch_size, c.workload.requests, c.workload.dataset.name);
   if (memory.total_bytes > 0) {
-    text += fmt::format("memory        {} of {} ({} weights, {} KV cache): {}\n",
-                        base::format_bytes(memory.total_bytes),
-                        base::format_bytes(memory.available_bytes),
-                        base::format_bytes(memory.weights_bytes),
-                        base::format_bytes(memory.kv_cache_bytes),
-                        memory.fits ? "fits" : "does not fit");
+    text += fmt::format(
+        "memory        {} of {} ({} weights, {} KV cache): {}\n",
+        base::format_bytes(memory.total_bytes), base::format_bytes(memory.available_bytes),
+        base::format_bytes(memory.weights_bytes), base::format_bytes(memory.kv_cache_bytes),
+        memory.fits ? "fits" : "does not fit");
   }
   return text;
 }
@@ -150,12 +150,12 @@ std::string table(const DryRun& run) {
     width = std::max(width, run.plan.configurations[i].label.size());
   }
   width = std::min<std::size_t>(width, 60);
-  std::string text = fmt::format("\n{:>4}  {:<{}}  {:<8}  {:<22}  {}\n", "#", "configuration", width,
-                                 "hash", "memory", "positions");
+  std::string text = fmt::format("\n{:>4}  {:<{}}  {:<8}  {:<22}  {}\n", "#", "configuration",
+                                 width, "hash", "memory", "positions");
   for (std::size_t i = 0; i < shown; ++i) {
     const domain::Configuration& c = run.plan.configurations[i];
-    text += fmt::format("{:>4}  {:<{}}  {:<8}  {:<22}  {}\n", i + 1, c.label.substr(0, width), width,
-                        c.hash.substr(0, 8), memory_word(run.predictions[i].memory),
+    text += fmt::format("{:>4}  {:<{}}  {:<8}  {:<22}  {}\n", i + 1, c.label.substr(0, width),
+                        width, c.hash.substr(0, 8), memory_word(run.predictions[i].memory),
                         positions_of(run.plan, static_cast<std::int64_t>(i)));
     for (const std::string& other : c.same_as) {
       text += fmt::format("      = {}\n", other);
@@ -177,8 +177,8 @@ std::string skipped(const domain::Plan& plan) {
     text += fmt::format("      {}: {}\n", plan.skipped[i].label, plan.skipped[i].reason);
   }
   if (plan.skipped.size() > kSkippedShown) {
-    text += fmt::format("      and {} more; --json lists all\n",
-                        plan.skipped.size() - kSkippedShown);
+    text +=
+        fmt::format("      and {} more; --json lists all\n", plan.skipped.size() - kSkippedShown);
   }
   return text;
 }
@@ -188,13 +188,12 @@ std::string order_text(const domain::Plan& plan) {
   const bool drawn = study.order == domain::TrialOrder::blocks ||
                      study.order == domain::TrialOrder::shuffled ||
                      study.order == domain::TrialOrder::latin_square;
-  return fmt::format("order         {}{}{}\n",
-                     words(study.order)[static_cast<std::size_t>(study.order)],
-                     drawn ? fmt::format(", seed {}", *study.seed) : "",
-                     study.sentinel
-                         ? fmt::format(", the first configuration again every {} trials",
-                                       study.sentinel->every)
-                         : "");
+  return fmt::format(
+      "order         {}{}{}\n", words(study.order)[static_cast<std::size_t>(study.order)],
+      drawn ? fmt::format(", seed {}", *study.seed) : "",
+      study.sentinel
+          ? fmt::format(", the first configuration again every {} trials", study.sentinel->every)
+          : "");
 }
 
 std::string text_of(const DryRun& run, const std::string& root) {
@@ -215,11 +214,11 @@ std::string text_of(const DryRun& run, const std::string& root) {
   if (!plan.skipped.empty() && plan.skipped.size() > plan.configurations.size()) {
     text += "warning       more than half of the points are skipped\n";
   }
-  text += fmt::format("time          about {} ({} to {}), loading and last passes not counted where "
-                      "no earlier run tells\n",
-                      base::format_duration(run.expected_s),
-                      base::format_duration(run.total.low_s),
-                      base::format_duration(run.total.high_s));
+  text += fmt::format(
+      "time          about {} ({} to {}), loading and last passes not counted where "
+      "no earlier run tells\n",
+      base::format_duration(run.expected_s), base::format_duration(run.total.low_s),
+      base::format_duration(run.total.high_s));
   std::set<std::string> assumptions;
   for (const study::PointPrediction& prediction : run.predictions) {
     assumptions.insert(prediction.memory.assumptions.begin(), prediction.memory.assumptions.end());
@@ -238,13 +237,14 @@ std::string text_of(const DryRun& run, const std::string& root) {
 base::Json json_of(const DryRun& run, const std::string& root) {
   base::Json predictions = base::Json::array();
   for (const study::PointPrediction& p : run.predictions) {
-    predictions.push_back(base::Json::object({{"shortest_s", p.shortest_s},
-                                              {"longest_s", p.longest_s},
-                                              {"memory_fits", p.memory.fits},
-                                              {"memory_total_bytes", p.memory.total_bytes},
-                                              {"memory_weights_bytes", p.memory.weights_bytes},
-                                              {"memory_kv_cache_bytes", p.memory.kv_cache_bytes},
-                                              {"memory_available_bytes", p.memory.available_bytes}}));
+    predictions.push_back(
+        base::Json::object({{"shortest_s", p.shortest_s},
+                            {"longest_s", p.longest_s},
+                            {"memory_fits", p.memory.fits},
+                            {"memory_total_bytes", p.memory.total_bytes},
+                            {"memory_weights_bytes", p.memory.weights_bytes},
+                            {"memory_kv_cache_bytes", p.memory.kv_cache_bytes},
+                            {"memory_available_bytes", p.memory.available_bytes}}));
   }
   base::Json notes = base::Json::array();
   for (const std::string& note : run.notes) {

@@ -145,8 +145,8 @@ Expected<domain::Plan> plan_of(const Study& study, api::Shelf& shelf) {
 }
 
 /// Drives what is left of a plan and shows what came of it.
-Expected<RunOutcome> drive(const domain::Plan& plan, api::Shelf& shelf, store::RunDirectory& directory,
-                           const RunOptions& options) {
+Expected<RunOutcome> drive(const domain::Plan& plan, api::Shelf& shelf,
+                           store::RunDirectory& directory, const RunOptions& options) {
   LLEM_ASSIGN(const std::vector<study::Means> means, shelf.means(plan));
   LLEM_TRY(directory.write_environment(api::environment_json(shelf.first_meters())));
   const EventSink sink = [&](const Event& e) {
@@ -170,9 +170,9 @@ Expected<RunOutcome> drive(const domain::Plan& plan, api::Shelf& shelf, store::R
   Event event;
   event.kind = EventKind::study_finished;
   event.text = directory.path().string();
-  event.state = driven.interrupted         ? "interrupted"
+  event.state = driven.interrupted       ? "interrupted"
                 : driven.summary.stopped ? "stopped"
-                                           : "finished";
+                                         : "finished";
   sink(event);
   RunOutcome outcome = outcome_of(driven, directory, plan, options.text_width);
   if (plan.study.notify && !driven.interrupted) {
@@ -181,11 +181,12 @@ Expected<RunOutcome> drive(const domain::Plan& plan, api::Shelf& shelf, store::R
   return outcome;
 }
 
-/// Without gaps where the caller wants none: how fast trials follow is no part of what they measure.
+/// Without gaps where the caller wants none: how fast trials follow is no part of what they
+/// measure.
 domain::Plan with_options(domain::Plan plan, const RunOptions& options) {
   if (options.no_gaps) {
-    plan.study.gap = plan.study.cycle_gap = domain::Gap{.seconds = 0, .temperature_within_c = {},
-                                                        .max_s = {}};
+    plan.study.gap = plan.study.cycle_gap =
+        domain::Gap{.seconds = 0, .temperature_within_c = {}, .max_s = {}};
   }
   return plan;
 }

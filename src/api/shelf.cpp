@@ -69,8 +69,8 @@ Expected<const assets::PromptSet*> Shelf::dataset(const domain::Dataset& dataset
     assets::PromptSet found;
     found.name = dataset.name;
     if (dataset.name != "synthetic") {
-      LLEM_ASSIGN(found, assets::resolve_dataset(dataset, fetch_, allow_bundled,
-                                                 fetch_progress(events_)));
+      LLEM_ASSIGN(found,
+                  assets::resolve_dataset(dataset, fetch_, allow_bundled, fetch_progress(events_)));
     }
     place = std::make_unique<assets::PromptSet>(std::move(found));
   }
@@ -84,8 +84,8 @@ Expected<study::PointAssets> Shelf::assets(const domain::Model& model,
   study::PointAssets found;
   LLEM_ASSIGN(found.model, this->model(model, deploy.engine == domain::EngineKind::scripted));
   LLEM_ASSIGN(found.dataset,
-              dataset(workload.dataset, fetch_ == assets::Fetch::yes &&
-                                            measure.profile == domain::Profile::quick));
+              dataset(workload.dataset,
+                      fetch_ == assets::Fetch::yes && measure.profile == domain::Profile::quick));
   return found;
 }
 

@@ -26,9 +26,10 @@ class Shelf {
   Expected<study::PointAssets> assets(const domain::Model& model, const domain::Workload& workload,
                                       const domain::Deploy& deploy, const domain::Measure& measure);
   Expected<meters::MeterSet*> meters(const domain::Deploy& deploy, const domain::Measure& measure);
-  /// For every configuration of a plan; a model or data set that is no longer the one of the plan is
-  /// an error.
+  /// For every configuration of a plan; a model or data set that is no longer the one of the plan
+  /// is an error.
   Expected<std::vector<study::Means>> means(const domain::Plan& plan);
+
   /// Of each set opened so far, one after another.
   const meters::MeterSet& first_meters() const { return *meters_.begin()->second; }
 

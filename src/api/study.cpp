@@ -131,8 +131,9 @@ std::string Study::json() const {
   for (const config::Point& point : state_->space.points) {
     points.push_back(base::write_struct(point.config));
   }
-  return base::write_json(base::Json::object({{"name", state_->name}, {"points", std::move(points)}}),
-                          base::JsonStyle::indented);
+  return base::write_json(
+      base::Json::object({{"name", state_->name}, {"points", std::move(points)}}),
+      base::JsonStyle::indented);
 }
 
 }  // namespace llem

@@ -37,8 +37,8 @@ constexpr std::array kValueFlags{
     ValueFlag{"--input-tokens", "workload.input_tokens", "exact prompt length, in tokens", false},
     ValueFlag{"--output-tokens", "workload.output_tokens", "exact output length, in tokens", false},
     ValueFlag{"--cycles", "study.cycles", "repetitions, each in a fresh process", false},
-    ValueFlag{"--order", "study.order",
-              "blocks, sequential, interleaved, shuffled or latin_square", true},
+    ValueFlag{"--order", "study.order", "blocks, sequential, interleaved, shuffled or latin_square",
+              true},
     ValueFlag{"--seed", "workload.seed", "seed of prompts, lengths and sampling", false},
     ValueFlag{"--devices", "deploy.devices", "GPUs, as in [0, 1] or [GPU-…]", false}};
 
@@ -58,7 +58,8 @@ Shard parse_shard(const std::string& text) {
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value);
     if (error != std::errc() || end != part.data() + part.size() || value < 1) {
-      throw CLI::ValidationError("--shard", "write it as K/N, as in --shard 1/4, not `" + text + "`");
+      throw CLI::ValidationError("--shard",
+                                 "write it as K/N, as in --shard 1/4, not `" + text + "`");
     }
     return value;
   };

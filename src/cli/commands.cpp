@@ -162,8 +162,7 @@ RunOptions run_options(const Arguments& arguments) {
 }
 
 int finish_study(const RunOutcome& outcome, const Arguments& arguments, const Signals& signals) {
-  const std::string resume =
-      fmt::format("llem run --resume {}", outcome.directory);
+  const std::string resume = fmt::format("llem run --resume {}", outcome.directory);
   if (outcome.interrupted) {
     say("interrupted; what was measured is kept. To go on: {}\n", resume);
     return show(outcome, arguments, signals.exit_code());

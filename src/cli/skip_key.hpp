@@ -9,8 +9,8 @@ class SkipKey {
  public:
   /// Whatever was typed up to now does not count.
   void arm();
-  /// Whether a line was typed since; never where standard input is no terminal or belongs to another
-  /// program in the foreground.
+  /// Whether a line was typed since; never where standard input is no terminal or belongs to
+  /// another program in the foreground.
   bool pressed() const;
 
  private:

@@ -36,9 +36,9 @@ const base::Table& Configuration::table() {
       field<&Configuration::label>("label", "Factor levels in words", {.hashed = false}),
       field<&Configuration::same_as>("same_as", "Labels of further points with the same content",
                                      {.hashed = false}),
-      field<&Configuration::levels>(
-          "levels", "One a factor: index of its level, -1 where it has no effect",
-          {.hashed = false}),
+      field<&Configuration::levels>("levels",
+                                    "One a factor: index of its level, -1 where it has no effect",
+                                    {.hashed = false}),
       field<&Configuration::model>("model", "As given", {.hashed = false}),
       field<&Configuration::model_sha256>("model_sha256", "SHA-256 of the model file"),
       field<&Configuration::model_path>("model_path", "Model file on this machine",

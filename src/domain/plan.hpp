@@ -13,7 +13,7 @@ namespace llem::domain {
 /// Something that varies over the study: an axis of `sweep`, a `zip`, a factor of `variants`, or
 /// the entries of `experiments`.
 struct Factor {
-  std::string name;                 // dotted path, or the name of a variant; paths of a zip by " + "
+  std::string name;  // dotted path, or the name of a variant; paths of a zip by " + "
   std::vector<std::string> levels;  // as they are shown, in the order of the file
   static const base::Table& table();
 };
@@ -28,8 +28,8 @@ struct SkippedPoint {
 /// One point of the deployment space, with every default written out. Equal content means equal
 /// hash.
 struct Configuration {
-  std::string hash;   // first 16 hex digits of SHA-256 over the canonical form
-  std::string label;  // "batch_size 8, threads 2"; empty for a study of one
+  std::string hash;                  // first 16 hex digits of SHA-256 over the canonical form
+  std::string label;                 // "batch_size 8, threads 2"; empty for a study of one
   std::vector<std::string> same_as;  // labels of further points with the same content
   std::vector<std::int64_t> levels;  // one a factor: index of its level, -1 where it has no effect
   Model model;
@@ -51,9 +51,11 @@ struct Trial {
   std::int64_t configuration = 0;  // index into Plan::configurations
   std::int64_t cycle = 1;          // from 1; for a sentinel its own count
   TrialRole role = TrialRole::measured;
+
   /// Which sample of prompts is asked: the cycle, so that the trials of a block share one; always
   /// the first for a sentinel.
   std::int64_t sample() const { return role == TrialRole::sentinel ? 1 : cycle; }
+
   static const base::Table& table();
 };
 
@@ -62,7 +64,7 @@ struct Plan {
   std::string schema_version = "1.0.0";
   std::string tool_version;
   std::string study_name;
-  Study study;                // resolved: order, gaps, limits
+  Study study;  // resolved: order, gaps, limits
   std::vector<Factor> factors;
   std::vector<SkippedPoint> skipped;
   std::vector<Configuration> configurations;

@@ -420,11 +420,11 @@ struct TrialRow {
 /// What the reference configuration, repeated among the trials, says about drift.
 struct Drift {
   std::string config_hash;
-  std::int64_t n = 0;                          // sentinel trials used
-  std::string metric;                          // "gross_j_per_output_token", "output_tokens_per_s"
-  double relative_slope_per_hour = 0;          // least squares over the time of day, by the mean
-  std::optional<IntervalValue> interval;       // of the slope; absent below three trials
-  double range_ratio = 0;                      // (greatest - least) / mean
+  std::int64_t n = 0;                     // sentinel trials used
+  std::string metric;                     // "gross_j_per_output_token", "output_tokens_per_s"
+  double relative_slope_per_hour = 0;     // least squares over the time of day, by the mean
+  std::optional<IntervalValue> interval;  // of the slope; absent below three trials
+  double range_ratio = 0;                 // (greatest - least) / mean
   static const base::Table& table();
 };
 
@@ -433,9 +433,9 @@ struct Summary {
   std::string schema_version = "1.0.0";
   std::string study_name;
   std::string tool_version;
-  std::int64_t n_planned = 0;           // trials of the plan
-  std::int64_t n_missing = 0;           // trials without a result
-  std::optional<std::string> stopped;   // why the study ended before its plan
+  std::int64_t n_planned = 0;          // trials of the plan
+  std::int64_t n_missing = 0;          // trials without a result
+  std::optional<std::string> stopped;  // why the study ended before its plan
   std::vector<Factor> factors;
   std::vector<SkippedPoint> skipped;
   std::vector<Drift> drift;

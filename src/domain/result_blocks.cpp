@@ -231,7 +231,8 @@ const base::Table& TrialRow::table() {
       field<&TrialRow::state>("state", "valid, flagged or invalid"),
       field<&TrialRow::codes>("codes", "Reason codes"),
       field<&TrialRow::message>("message", "What went wrong"),
-      field<&TrialRow::duration_s>("duration_s", "From the first phase to the last", {.unit = "s"})};
+      field<&TrialRow::duration_s>("duration_s", "From the first phase to the last",
+                                   {.unit = "s"})};
   static constexpr base::Table table{"trial_row", "One trial in a summary", fields};
   return table;
 }

@@ -120,7 +120,7 @@ struct Deploy {
   std::optional<std::int64_t> threads;      // resolved: CPUs this process may use
   std::optional<std::string> cpu_affinity;  // "0-3,8"
   std::string numa = "disabled";            // disabled, distribute, isolate, numactl
-  std::vector<std::string> devices;  // GPUs by UUID, PCI address or index; empty = all visible
+  std::vector<std::string> devices;     // GPUs by UUID, PCI address or index; empty = all visible
   std::optional<double> power_limit_w;  // of each GPU used; put back after the trial
   Clocks clocks;
   std::map<std::string, std::string> env;
@@ -161,9 +161,9 @@ struct Measure {
   static const base::Table& table();
 };
 
-/// Order of the trials. `blocks`: every configuration once a cycle, in a new random order each time;
-/// `sequential`: all cycles of one configuration, then the next; `interleaved`: every cycle in the
-/// order of the file; `shuffled`: all trials at random; `latin_square`: Williams square.
+/// Order of the trials. `blocks`: every configuration once a cycle, in a new random order each
+/// time; `sequential`: all cycles of one configuration, then the next; `interleaved`: every cycle
+/// in the order of the file; `shuffled`: all trials at random; `latin_square`: Williams square.
 enum class TrialOrder { blocks, sequential, interleaved, shuffled, latin_square };
 std::span<const std::string_view> words(TrialOrder);
 
@@ -177,9 +177,9 @@ struct Gap {
 
 /// Longest time of each phase, for trials that hang.
 struct Timeouts {
-  std::optional<double> load_s;    // resolved: the trial's whole time
-  std::optional<double> warmup_s;  // resolved: five times the longest warm-up, at least 60
-  std::optional<double> window_s;  // resolved: the trial's whole time
+  std::optional<double> load_s;     // resolved: the trial's whole time
+  std::optional<double> warmup_s;   // resolved: five times the longest warm-up, at least 60
+  std::optional<double> window_s;   // resolved: the trial's whole time
   std::optional<double> silence_s;  // resolved: 300; outside the window, where nothing is said
   static const base::Table& table();
 };
@@ -215,13 +215,13 @@ struct Study {
 /// config::expand turns them into points, each a StudyConfig without them.
 struct StudyConfig {
   std::string name;
-  std::optional<std::string> base;           // file whose content lies beneath this one
-  std::map<std::string, base::Json> sweep;   // dotted path -> levels
-  std::vector<base::Json> zip;               // axes that advance together
+  std::optional<std::string> base;             // file whose content lies beneath this one
+  std::map<std::string, base::Json> sweep;     // dotted path -> levels
+  std::vector<base::Json> zip;                 // axes that advance together
   std::map<std::string, base::Json> variants;  // factor -> name -> {dotted path: value}
-  std::vector<base::Json> exclude;           // partial points to leave out
-  std::vector<base::Json> include;           // further points
-  std::vector<base::Json> experiments;       // points written out
+  std::vector<base::Json> exclude;             // partial points to leave out
+  std::vector<base::Json> include;             // further points
+  std::vector<base::Json> experiments;         // points written out
   Model model;
   Workload workload;
   Deploy deploy;

@@ -53,6 +53,7 @@ class WorkerEngine {
   /// so far is returned with `cancelled` set, and interrupted() is true.
   Expected<ServeOutcome> serve(const std::string& label, const protocol::Repeat& repeat,
                                MonotonicTime deadline);
+
   /// From now on a worker that says nothing for so long has failed; 0: it may be silent up to the
   /// deadline.
   void watch_silence(Seconds limit) { silence_ = limit; }

@@ -35,11 +35,11 @@ class Notes {
 std::string drift_words(const domain::Drift& drift) {
   const std::string quantity =
       drift.metric == "output_tokens_per_s" ? "output tokens/s" : "J/output token";
-  std::string text = fmt::format("{} of the repeated reference changed by {:+.2f} % an hour", quantity,
-                                 100 * drift.relative_slope_per_hour);
+  std::string text = fmt::format("{} of the repeated reference changed by {:+.2f} % an hour",
+                                 quantity, 100 * drift.relative_slope_per_hour);
   if (drift.interval) {
-    text += fmt::format(" ({:+.2f} to {:+.2f})", 100 * drift.interval->low,
-                        100 * drift.interval->high);
+    text +=
+        fmt::format(" ({:+.2f} to {:+.2f})", 100 * drift.interval->low, 100 * drift.interval->high);
   }
   return text + fmt::format(", {} trials, range {:.2f} %", drift.n, 100 * drift.range_ratio);
 }
@@ -52,19 +52,19 @@ std::string study_notes(const domain::Summary& summary, const TextOptions& optio
     notes.add("stopped", *summary.stopped);
   }
   if (summary.n_missing > 0) {
-    notes.add("missing", fmt::format("{} of {} trials have no result", summary.n_missing,
-                                     summary.n_planned));
+    notes.add("missing",
+              fmt::format("{} of {} trials have no result", summary.n_missing, summary.n_planned));
   }
   if (!summary.skipped.empty()) {
     const std::size_t points = summary.skipped.size() + summary.configurations.size();
-    notes.add("skipped", fmt::format("{} of {} points cannot be measured", summary.skipped.size(),
-                                     points));
+    notes.add("skipped",
+              fmt::format("{} of {} points cannot be measured", summary.skipped.size(), points));
     for (std::size_t i = 0; i < std::min(summary.skipped.size(), kSkippedShown); ++i) {
       notes.add("", fmt::format("{}: {}", summary.skipped[i].label, summary.skipped[i].reason));
     }
     if (summary.skipped.size() > kSkippedShown) {
-      notes.add("", fmt::format("and {} more, in summary.json",
-                                summary.skipped.size() - kSkippedShown));
+      notes.add(
+          "", fmt::format("and {} more, in summary.json", summary.skipped.size() - kSkippedShown));
     }
   }
   for (const domain::Drift& drift : summary.drift) {

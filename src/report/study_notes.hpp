@@ -1,6 +1,7 @@
 #pragma once
 
-// Owns: what is said below the numbers of a study: what is missing, what was left out, what drifted.
+// Owns: what is said below the numbers of a study: what is missing, what was left out, what
+// drifted.
 
 #include <string>
 

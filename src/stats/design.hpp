@@ -17,9 +17,10 @@ struct Run {
 };
 
 /// Randomised complete blocks: each cycle holds every treatment once, in a random order of its own,
-/// so that a drift over time falls on all treatments alike (Fisher 1935, The Design of Experiments).
-/// The order of a cycle depends on seed and cycle alone.
-std::vector<Run> randomised_blocks(std::int64_t treatments, std::int64_t cycles, std::uint64_t seed);
+/// so that a drift over time falls on all treatments alike (Fisher 1935, The Design of
+/// Experiments). The order of a cycle depends on seed and cycle alone.
+std::vector<Run> randomised_blocks(std::int64_t treatments, std::int64_t cycles,
+                                   std::uint64_t seed);
 
 /// All cycles of the first treatment, then of the next.
 std::vector<Run> sequential_order(std::int64_t treatments, std::int64_t cycles);

@@ -158,6 +158,7 @@ std::map<std::int64_t, TrialStatus> fold_manifest(std::span<const ManifestLine> 
     std::string_view time;
     const ManifestLine* line = nullptr;
   };
+
   std::unordered_map<std::string_view, std::string_view> owners;
   std::unordered_map<std::int64_t, Latest> latest;
   for (const ManifestLine& line : lines) {

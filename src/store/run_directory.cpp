@@ -209,8 +209,7 @@ Expected<void> RunDirectory::take_lock() {
 Expected<void> RunDirectory::take_shard(Shard shard) {
   const Path folder = path_ / "locks";
   LLEM_TRY(sys::make_directories(folder));
-  auto whole =
-      sys::FileLock::acquire(folder / "run.lock", identity(), sys::FileLock::Mode::shared);
+  auto whole = sys::FileLock::acquire(folder / "run.lock", identity(), sys::FileLock::Mode::shared);
   if (!whole) {
     return tl::unexpected<Error>(in_use(std::move(whole).error(), path_, folder / "run.lock"));
   }
@@ -320,8 +319,9 @@ Expected<std::vector<Attempt>> RunDirectory::attempts() const {
   while (const dirent* entry = ::readdir(list.get())) {
     const std::string_view name(entry->d_name);
     if (const auto numbers = parse_trial_name(name)) {
-      const bool recorded = ::faccessat(::dirfd(list.get()),
-                                        fmt::format("{}/recording.json", name).c_str(), F_OK, 0) == 0;
+      const bool recorded =
+          ::faccessat(::dirfd(list.get()), fmt::format("{}/recording.json", name).c_str(), F_OK,
+                      0) == 0;
       found.push_back({numbers->first, numbers->second, folder / name, recorded});
     }
     errno = 0;
@@ -380,7 +380,7 @@ Expected<void> RunDirectory::write_summary(const domain::Summary& summary) const
 Expected<void> RunDirectory::check_results_table() const {
   std::error_code error;
   return std::filesystem::exists(path_ / "results.parquet", error) ? Expected<void>()
-                                                                    : write_results_table({});
+                                                                   : write_results_table({});
 }
 
 Expected<void> RunDirectory::write_results_table(

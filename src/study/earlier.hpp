@@ -10,8 +10,8 @@
 
 namespace llem::study {
 
-/// Durations in seconds by configuration hash, from the summaries of the newest run directories below
-/// `root`; what cannot be read tells nothing.
+/// Durations in seconds by configuration hash, from the summaries of the newest run directories
+/// below `root`; what cannot be read tells nothing.
 std::map<std::string, std::vector<double>> earlier_durations(const sys::Path& root);
 
 }  // namespace llem::study

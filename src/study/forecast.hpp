@@ -30,8 +30,8 @@ class Forecast {
   /// A trial of this configuration took so long in an earlier run.
   void learn(std::int64_t configuration, double seconds);
 
-  /// Configurations that were timed are taken from their shortest to their longest trial; the others
-  /// from their declared phases, stretched as the timed ones were. Rests included.
+  /// Configurations that were timed are taken from their shortest to their longest trial; the
+  /// others from their declared phases, stretched as the timed ones were. Rests included.
   TimeRange remaining() const;
   /// One number: the mean of timed configurations, the geometric middle of the range for others.
   double expected() const;

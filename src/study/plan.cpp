@@ -119,8 +119,8 @@ void changed_fields(const base::Json& before, const base::Json& after, const std
                     std::vector<std::string>& out) {
   if (!before.is_object() || !after.is_object()) {
     if (!(before == after)) {
-      out.push_back(fmt::format("{} {} -> {}", path, base::write_json(before),
-                                base::write_json(after)));
+      out.push_back(
+          fmt::format("{} {} -> {}", path, base::write_json(before), base::write_json(after)));
     }
     return;
   }
@@ -184,8 +184,7 @@ Expected<domain::Plan> make_plan(std::string_view name, config::Space space,
   plan.skipped = std::move(space.skipped);
   std::unordered_map<std::string, std::size_t> known;
   for (std::size_t i = 0; i < space.points.size(); ++i) {
-    domain::Configuration configuration =
-        configuration_of(std::move(space.points[i]), assets[i]);
+    domain::Configuration configuration = configuration_of(std::move(space.points[i]), assets[i]);
     const auto [at, is_new] = known.emplace(configuration.hash, plan.configurations.size());
     if (is_new) {
       plan.configurations.push_back(std::move(configuration));

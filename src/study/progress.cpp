@@ -21,8 +21,7 @@ std::unordered_map<std::int64_t, Found> found_in(std::span<const store::Attempt>
     entry.highest = std::max(entry.highest, attempt.attempt);
     if (attempt.recorded) {
       ++entry.recorded;
-      if (entry.latest_recorded == nullptr ||
-          attempt.attempt > entry.latest_recorded->attempt) {
+      if (entry.latest_recorded == nullptr || attempt.attempt > entry.latest_recorded->attempt) {
         entry.latest_recorded = &attempt;
       }
     }

@@ -23,8 +23,8 @@ enum class Standing {
 
 struct TrialProgress {
   Standing standing = Standing::open;
-  std::int64_t next_attempt = 1;  // a number no directory and no manifest line has
-  std::int64_t failures = 0;      // attempts that failed
+  std::int64_t next_attempt = 1;         // a number no directory and no manifest line has
+  std::int64_t failures = 0;             // attempts that failed
   std::optional<store::Path> recording;  // of the latest whole attempt
 };
 

@@ -19,8 +19,8 @@ using Path = std::filesystem::path;
 Expected<std::string> read_file(const Path& path);
 /// Small virtual files (sysfs, procfs): trimmed text, or nothing when it cannot be read.
 std::optional<std::string> read_line(const Path& path);
-/// Writes `<path>.<pid>.tmp`, fsyncs, renames, fsyncs the directory: readers see the old or the new file,
-/// never a torn one.
+/// Writes `<path>.<pid>.tmp`, fsyncs, renames, fsyncs the directory: readers see the old or the new
+/// file, never a torn one.
 Expected<void> write_file_atomic(const Path& path, std::string_view content);
 /// Writes without waiting for the disk: for what is of no use once this program has ended.
 Expected<void> write_file(const Path& path, std::string_view content);
@@ -51,14 +51,14 @@ class TempDir {
   Path path_;
 };
 
-/// An advisory lock on a file, held until destruction or the holder's death. The identity of one who
-/// holds it alone is written into the file.
+/// An advisory lock on a file, held until destruction or the holder's death. The identity of one
+/// who holds it alone is written into the file.
 class FileLock {
  public:
   /// Whether others may hold it too.
   enum class Mode { exclusive, shared };
-  /// Fails with kind preflight, code "locked" and the present holder's identity when it cannot be had
-  /// now.
+  /// Fails with kind preflight, code "locked" and the present holder's identity when it cannot be
+  /// had now.
   static Expected<FileLock> acquire(const Path& path, std::string_view identity,
                                     Mode mode = Mode::exclusive);
   FileLock(FileLock&&) noexcept = default;

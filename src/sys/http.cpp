@@ -206,7 +206,8 @@ void set_options(CURL* curl, const std::string& url, Transfer& transfer, const H
 tl::unexpected<Error> transfer_failure(const std::string& url, CURLcode code,
                                        const Transfer& transfer, std::string_view detail) {
   if (transfer.error) {
-    return tl::unexpected(Error(*transfer.error).at(fmt::format("downloading {}", shown_address(url))));
+    return tl::unexpected(
+        Error(*transfer.error).at(fmt::format("downloading {}", shown_address(url))));
   }
   const bool shows_address = detail.find("://") != std::string_view::npos;
   const std::string reason =
@@ -215,8 +216,8 @@ tl::unexpected<Error> transfer_failure(const std::string& url, CURLcode code,
   const std::string kept = "what has arrived is kept: try again to continue";
   switch (static_cast<int>(code)) {
     case CURLE_ABORTED_BY_CALLBACK:
-      return failure(ErrorKind::interrupted, fmt::format("download of {} cancelled", shown_address(url)),
-                     kept);
+      return failure(ErrorKind::interrupted,
+                     fmt::format("download of {} cancelled", shown_address(url)), kept);
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_CONNECT:
@@ -252,8 +253,8 @@ tl::unexpected<Error> status_failure(const std::string& url, long status) {
     hint = "the server has a problem: try again later";
   }
   return failure(ErrorKind::io,
-                 fmt::format("cannot download {}: HTTP status {}", shown_address(url), status), hint,
-                 fmt::format("http_{}", status));
+                 fmt::format("cannot download {}: HTTP status {}", shown_address(url), status),
+                 hint, fmt::format("http_{}", status));
 }
 
 /// Opens the part for us alone. Another process may finish and rename it between our opening and

@@ -30,7 +30,7 @@ Expected<void> download(const std::string& url, const Path& path,
 
 struct PostOptions {
   int attempts = 3;
-  Seconds pause{1};    // before the second attempt; doubled before each further one
+  Seconds pause{1};     // before the second attempt; doubled before each further one
   Seconds timeout{10};  // of one attempt
 };
 

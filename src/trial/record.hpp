@@ -27,8 +27,8 @@ struct TrialSpec {
   std::int64_t cycle = 1;
   std::int64_t attempt = 1;
   domain::TrialRole role = domain::TrialRole::measured;
-  std::int64_t sample = 1;  // which sample of prompts is asked, from 1
-  Seconds timeout{600};     // of the whole trial
+  std::int64_t sample = 1;    // which sample of prompts is asked, from 1
+  Seconds timeout{600};       // of the whole trial
   domain::Timeouts timeouts;  // of its phases; empty ones end with the trial
   sys::Path directory;
   sys::CommandLine worker;

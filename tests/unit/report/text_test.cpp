@@ -171,7 +171,8 @@ Summary a_study() {
   broken.n_used = 0;
   broken.n_failed = 1;
   summary.configurations = {broken, small, large};
-  summary.trials = {a_row(2, 1, 1, "cc", "invalid", {"out_of_memory"}, "out_of_memory: needs 9 GiB")};
+  summary.trials = {
+      a_row(2, 1, 1, "cc", "invalid", {"out_of_memory"}, "out_of_memory: needs 9 GiB")};
   return summary;
 }
 

@@ -1,10 +1,10 @@
-#include <gtest/gtest.h>
+#include "stats/design.hpp"
 
 #include <map>
 #include <set>
 #include <string>
 
-#include "stats/design.hpp"
+#include <gtest/gtest.h>
 
 namespace llem::stats {
 namespace {
@@ -19,7 +19,8 @@ std::string text_of(const std::vector<stats::Run>& runs) {
   return text;
 }
 
-void expect_each_once(const std::vector<stats::Run>& runs, std::int64_t treatments, std::int64_t cycles) {
+void expect_each_once(const std::vector<stats::Run>& runs, std::int64_t treatments,
+                      std::int64_t cycles) {
   std::set<std::pair<std::int64_t, std::int64_t>> seen;
   for (const stats::Run& run : runs) {
     EXPECT_TRUE(run.treatment >= 0 && run.treatment < treatments);

@@ -26,7 +26,8 @@ domain::Plan planned(const std::string& text) {
 }
 
 std::string sweep(const std::string& levels, const std::string& study) {
-  return fmt::format("model: m\nsweep: {{deploy.batch_size: [{}]}}\nstudy: {{{}}}\n", levels, study);
+  return fmt::format("model: m\nsweep: {{deploy.batch_size: [{}]}}\nstudy: {{{}}}\n", levels,
+                     study);
 }
 
 TEST(MakePlan, gives_every_configuration_every_cycle_once) {
@@ -48,7 +49,8 @@ TEST(MakePlan, gives_every_configuration_every_cycle_once) {
 TEST(MakePlan, merges_points_of_equal_content_under_both_labels) {
   const domain::Plan plan = planned(
       "model: m\nworkload: {sampling: {temperature: 0}}\n"
-      "sweep: {workload.sampling.top_k: [10, 20], deploy.batch_size: [1, 2]}\nstudy: {cycles: 2}\n");
+      "sweep: {workload.sampling.top_k: [10, 20], deploy.batch_size: [1, 2]}\nstudy: {cycles: "
+      "2}\n");
   EXPECT_EQ(plan.configurations.size(), 2U) << "top_k has no effect without a temperature";
   EXPECT_EQ(plan.trials.size(), 4U);
   ASSERT_EQ(plan.configurations[0].same_as.size(), 1U);
@@ -105,7 +107,8 @@ TEST(Differences, name_configurations_and_settings_of_a_sweep) {
 
 TEST(Replan, keeps_the_numbers_of_what_is_still_planned) {
   const domain::Plan before = planned(sweep("1, 2", "cycles: 2, order: interleaved"));
-  const domain::Plan after = replan(before, planned(sweep("2, 4", "cycles: 3, order: interleaved")));
+  const domain::Plan after =
+      replan(before, planned(sweep("2, 4", "cycles: 3, order: interleaved")));
   std::set<std::int64_t> numbers;
   for (const domain::Trial& trial : after.trials) {
     EXPECT_TRUE(numbers.insert(trial.index).second);

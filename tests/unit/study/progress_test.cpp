@@ -79,8 +79,8 @@ TEST(KeptResults, leave_out_interrupted_attempts_that_were_followed_and_trials_o
   for (const auto& result : kept) {
     names.emplace_back(result.identity.trial, result.identity.attempt);
   }
-  EXPECT_EQ(names, (std::vector<std::pair<std::int64_t, std::int64_t>>{
-                       {0, 1}, {0, 2}, {1, 2}, {2, 1}}));
+  EXPECT_EQ(names,
+            (std::vector<std::pair<std::int64_t, std::int64_t>>{{0, 1}, {0, 2}, {1, 2}, {2, 1}}));
 }
 
 }  // namespace

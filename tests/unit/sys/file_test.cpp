@@ -107,7 +107,8 @@ TEST(File, reports_a_full_device_by_its_path) {
 TEST(File, keeps_the_old_file_when_the_disk_is_full) {
   const TempDir folder = a_folder();
   ASSERT_TRUE(write_file_atomic(folder.path() / "result.json", "old"));
-  std::filesystem::create_symlink("/dev/full", folder.path() / fmt::format("result.json.{}.tmp", ::getpid()));
+  std::filesystem::create_symlink("/dev/full",
+                                  folder.path() / fmt::format("result.json.{}.tmp", ::getpid()));
   const auto outcome = write_file_atomic(folder.path() / "result.json", "new");
   ASSERT_FALSE(outcome);
   EXPECT_TRUE(contains(outcome.error().message, "result.json`: No space left on device"));
