@@ -274,6 +274,9 @@ Expected<RunOutcome> resume(const std::string& path, const Study* study,
       LLEM_TRY(directory.write_plan(plan, study->state().text, study->state().file_name));
     }
   }
+  LLEM_TRY(check_space(path));
+  LLEM_ASSIGN(const std::vector<study::Means> means, shelf.means(plan));
+  LLEM_TRY(study::check_device_state(plan, means));
   return drive(with_options(std::move(plan), options), shelf, directory, options);
 }
 

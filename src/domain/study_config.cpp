@@ -151,8 +151,8 @@ const base::Table& KvCache::table() {
 
 const base::Table& Clocks::table() {
   static constexpr std::array fields{
-      field<&Clocks::sm_mhz>("sm_mhz", "Clock of the multiprocessors", {.unit = "mhz", .min = 1}),
-      field<&Clocks::memory_mhz>("memory_mhz", "Clock of the memory", {.unit = "mhz", .min = 1})};
+      field<&Clocks::sm_mhz>("sm_mhz", "Clock of the multiprocessors", {.unit = "MHz", .min = 1}),
+      field<&Clocks::memory_mhz>("memory_mhz", "Clock of the memory", {.unit = "MHz", .min = 1})};
   static constexpr base::Table table{"clocks", "Locked clocks of the GPUs", fields};
   return table;
 }

@@ -161,7 +161,8 @@ Expected<void> DeviceStateGuard::Held::start(const GuardFiles& files) {
   options.marked = false;
   LLEM_ASSIGN(guard, sys::Process::spawn({{files.program.string()}, {}}, options));
   const std::string line = base::write_json(base::write_struct(order)) + "\n";
-  LLEM_TRY(guard->write_all(line, sys::deadline_after(kWriteLimit)));
+  // One that has ended already takes no order and gives no answer.
+  guard->write_all(line, sys::deadline_after(kWriteLimit));
   auto ready = next_message<GuardReady>(*guard, heard, kReadyLimit);
   if (!ready || ready->error) {
     return failure(ErrorKind::preflight,

@@ -105,7 +105,8 @@ class Drive : public testing::Test {
 
   std::vector<store::TrialState> manifest() const {
     std::vector<store::TrialState> states;
-    for (const store::ManifestLine& line : directory_->read_manifest().value()) {
+    const auto lines = directory_->read_manifest();
+    for (const store::ManifestLine& line : *lines) {
       states.push_back(line.state);
     }
     return states;
