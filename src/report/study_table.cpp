@@ -20,7 +20,8 @@ using domain::Aggregate;
 using domain::ConfigurationResult;
 using Rows = std::vector<const ConfigurationResult*>;
 
-constexpr std::size_t kLongestName = 30;
+constexpr std::size_t kIndent = 2;
+constexpr std::size_t kGap = 3;  // between columns
 
 std::string name_of(const ConfigurationResult& c) {
   return c.label.empty() ? fmt::format("{} batch {}", c.model, c.batch_size) : c.label;
@@ -62,7 +63,7 @@ std::string time_cell(const std::optional<Aggregate>& a) {
 
 std::vector<std::string> cells_of(const ConfigurationResult& c, bool with_scope) {
   std::vector<std::string> cells{
-      shortened(name_of(c), kLongestName),
+      name_of(c),
       cell(c.gross_j_per_output_token),
       cell(c.output_tokens_per_s),
       time_cell(c.service_ttft_median_s),
@@ -74,18 +75,30 @@ std::vector<std::string> cells_of(const ConfigurationResult& c, bool with_scope)
   return cells;
 }
 
-std::string lines_of(const std::vector<std::vector<std::string>>& table, std::size_t width) {
+std::string lines_of(std::vector<std::vector<std::string>> table, std::size_t width) {
   std::vector<std::size_t> widths(table.front().size(), 0);
   for (const auto& row : table) {
     for (std::size_t i = 0; i < row.size(); ++i) {
       widths[i] = std::max(widths[i], display_width(row[i]));
     }
   }
+  std::size_t total = kIndent;
+  for (const std::size_t column : widths) {
+    total += column + kGap;
+  }
+  // Names that leave the numbers no room stand on lines of their own: cut, they would not tell the
+  // rows apart.
+  const bool own_lines = total - kGap > width;
+  widths.front() = own_lines ? kIndent : widths.front();
   std::string text;
-  for (const auto& row : table) {
-    std::string line = "  ";
+  for (auto& row : table) {
+    if (own_lines) {
+      text += shortened(std::string(kIndent, ' ') + row.front(), width) + "\n";
+      row.front().clear();
+    }
+    std::string line(kIndent, ' ');
     for (std::size_t i = 0; i < row.size(); ++i) {
-      line += i + 1 < row.size() ? padded(row[i], widths[i] + 3) : row[i];
+      line += i + 1 < row.size() ? padded(row[i], widths[i] + kGap) : row[i];
     }
     text += shortened(line, width) + "\n";
   }

@@ -212,6 +212,16 @@ TEST(Text, does_not_rank_energies_of_different_scopes) {
   EXPECT_NE(text.find("~ is estimated"), std::string::npos);
 }
 
+TEST(Text, never_cuts_names_to_where_they_are_alike) {
+  auto summary = a_study();
+  summary.configurations[0].label = "batch_size 16, threads 2, dtype f16";
+  summary.configurations[1].label = "batch_size 16, threads 2, dtype q8_0";
+  const std::string text = summary_text(summary, {.width = 80, .colour = false});
+  EXPECT_NE(text.find("\n  batch_size 16, threads 2, dtype f16\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("\n  batch_size 16, threads 2, dtype q8_0\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("invalid\n"), std::string::npos) << "the state stays in sight";
+}
+
 TEST(Text, says_what_is_missing_skipped_stopped_and_drifting) {
   auto summary = a_study();
   EXPECT_EQ(summary_text(summary, {}).find("missing"), std::string::npos);
