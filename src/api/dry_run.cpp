@@ -49,7 +49,8 @@ Expected<std::vector<study::PointAssets>> assets_of(const config::Space& space, 
       return tl::unexpected(std::move(found).error());
     }
     if (!found) {
-      notes.insert("not on this machine yet, will be fetched first: " + found.error().message);
+      notes.insert("not on this machine yet, will be fetched first: " + found.error().message +
+                   "; hashes and, without study.seed, the order will then be others");
     }
     all.push_back(found ? *found : study::PointAssets{&kNoModel, &kNoDataset});
   }
@@ -120,7 +121,7 @@ std::string positions_of(const domain::Plan& plan, std::int64_t configuration) {
 }
 
 std::string memory_word(const predict::MemoryFit& memory) {
-  if (memory.total_bytes <= 0) {
+  if (memory.weights_bytes <= 0) {
     return "unknown";
   }
   return fmt::format("{} {}", base::format_bytes(memory.total_bytes),
@@ -133,7 +134,7 @@ std::string one_configuration(const domain::Configuration& c, const predict::Mem
                   c.model.name, words(c.deploy.engine)[static_cast<std::size_t>(c.deploy.engine)],
                   words(c.deploy.batching)[static_cast<std::size_t>(c.deploy.batching)],
                   c.deploy.batch_size, c.workload.requests, c.workload.dataset.name);
-  if (memory.total_bytes > 0) {
+  if (memory.weights_bytes > 0) {
     text += fmt::format(
         "memory        {} of {} ({} weights, {} KV cache): {}\n",
         base::format_bytes(memory.total_bytes), base::format_bytes(memory.available_bytes),
@@ -228,6 +229,9 @@ std::string text_of(const DryRun& run, const std::string& root) {
   }
   for (const std::string& note : run.notes) {
     text += fmt::format("note          {}\n", note);
+  }
+  if (plan.study.gap.temperature_within_c || plan.study.cycle_gap.temperature_within_c) {
+    text += "note          rests for temperature are not counted in the time\n";
   }
   return text + fmt::format("would write   {}/{}-<time>-{}/\n", root,
                             base::file_name_from(plan.study_name),

@@ -227,7 +227,27 @@ Expected<void> check_llamacpp_value(const LlamacppArgument& argument, const base
                                   takes(argument), base::write_json(value)));
 }
 
+/// What the engine refuses whatever the model: known before anything is started.
+Expected<void> check_limits(const domain::Deploy& deploy) {
+  constexpr std::int64_t kMostSequences = 256;  // LLAMA_MAX_SEQ, llama.cpp src/llama-cparams.h
+  if (deploy.batch_size > kMostSequences) {
+    return bad_argument(fmt::format("llama.cpp decodes at most {} sequences together, got "
+                                    "batch_size {}",
+                                    kMostSequences, deploy.batch_size),
+                        "lower deploy.batch_size");
+  }
+  constexpr std::array<std::string_view, 4> kPlain{"auto", "f32", "f16", "bf16"};
+  if (deploy.attention == domain::Attention::standard &&
+      std::ranges::find(kPlain, deploy.kv_cache.dtype) == kPlain.end()) {
+    return bad_argument(
+        fmt::format("a key-value cache of {} needs flash attention", deploy.kv_cache.dtype),
+        "set deploy.attention to flash or auto");
+  }
+  return {};
+}
+
 Expected<void> check_llamacpp_arguments(const domain::Deploy& deploy, DeployState state) {
+  LLEM_TRY(check_limits(deploy));
   for (const auto& [name, value] : deploy.llamacpp) {
     const LlamacppArgument* argument = find_llamacpp_argument(name);
     if (argument == nullptr) {

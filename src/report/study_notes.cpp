@@ -35,9 +35,13 @@ class Notes {
 std::string drift_words(const domain::Drift& drift) {
   const std::string quantity =
       drift.metric == "output_tokens_per_s" ? "output tokens/s" : "J/output token";
-  std::string text = fmt::format("{} of the repeated reference changed by {:+.2f} % an hour",
-                                 quantity, 100 * drift.relative_slope_per_hour);
-  if (drift.interval) {
+  const bool shown = drift.interval && drift.interval->low * drift.interval->high > 0;
+  std::string text = fmt::format("{} of the repeated reference{} {:+.2f} % an hour", quantity,
+                                 shown ? " changed by" : ": no drift shown, slope",
+                                 100 * drift.relative_slope_per_hour);
+  if (!drift.interval) {
+    text += ", too few trials for an interval";
+  } else {
     text +=
         fmt::format(" ({:+.2f} to {:+.2f})", 100 * drift.interval->low, 100 * drift.interval->high);
   }

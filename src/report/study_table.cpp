@@ -20,6 +20,7 @@ using domain::Aggregate;
 using domain::ConfigurationResult;
 using Rows = std::vector<const ConfigurationResult*>;
 
+constexpr double kMiss = 0.05;  // of a 95 % interval
 constexpr std::size_t kIndent = 2;
 constexpr std::size_t kGap = 3;  // between columns
 
@@ -106,26 +107,31 @@ std::string lines_of(std::vector<std::vector<std::string>> table, std::size_t wi
 }
 
 /// Cycles run side by side, so each pair shares its conditions: t interval of the logarithm of the
-/// ratio.
-std::string ratio_words(const ConfigurationResult& worst, const ConfigurationResult& best) {
+/// ratio. The two were chosen among `ranked` after looking, so the level is that of all pairs
+/// together (Bonferroni). `whole`: no trial is missing, so that cycles of both are the same ones.
+std::string ratio_words(const ConfigurationResult& worst, const ConfigurationResult& best,
+                        std::size_t ranked, bool whole) {
   const Aggregate& w = *worst.gross_j_per_output_token;
   const Aggregate& b = *best.gross_j_per_output_token;
   std::string text = fmt::format("{} times the best", base::significant(w.value / b.value, 3));
-  const bool paired = w.cycles.size() == b.cycles.size() && worst.n_failed + best.n_failed == 0;
+  const bool paired =
+      whole && w.cycles.size() == b.cycles.size() && worst.n_failed + best.n_failed == 0;
   std::vector<double> logs;
   for (std::size_t i = 0; paired && i < w.cycles.size(); ++i) {
     if (w.cycles[i] > 0 && b.cycles[i] > 0) {
       logs.push_back(std::log(w.cycles[i] / b.cycles[i]));
     }
   }
-  if (const auto interval = stats::mean_interval(logs)) {
-    text += fmt::format(" ({} to {})", base::significant(std::exp(interval->low), 3),
-                        base::significant(std::exp(interval->high), 3));
+  const auto pairs = static_cast<double>(ranked * (ranked - 1)) / 2;
+  if (const auto interval = stats::mean_interval(logs, 1 - kMiss / pairs)) {
+    text += fmt::format(" ({} to {}{})", base::significant(std::exp(interval->low), 3),
+                        base::significant(std::exp(interval->high), 3),
+                        ranked > 2 ? ", 95 % over all pairs" : "");
   }
   return text;
 }
 
-std::string extremes(const Rows& rows) {
+std::string extremes(const Rows& rows, bool whole) {
   Rows ranked;
   for (const auto* row : rows) {
     if (row->gross_j_per_output_token) {
@@ -145,7 +151,8 @@ std::string extremes(const Rows& rows) {
   }
   return fmt::format("\n  best   {}: {} J/output token\n  worst  {}: {} J/output token, {}\n",
                      name_of(best), number(*best.gross_j_per_output_token), name_of(worst),
-                     number(*worst.gross_j_per_output_token), ratio_words(worst, best));
+                     number(*worst.gross_j_per_output_token),
+                     ratio_words(worst, best, ranked.size(), whole));
 }
 
 std::string legend(const Rows& rows) {
@@ -228,7 +235,7 @@ std::string study_table(const domain::Summary& summary, const TextOptions& optio
       "{} · {} · {}\n\n", summary.study_name.empty() ? "study" : shortened(summary.study_name, 40),
       plural(static_cast<std::int64_t>(rows.size()), "configuration"),
       plural(static_cast<std::int64_t>(summary.trials.size()), "trial"));
-  text += lines_of(table, width) + extremes(rows) + legend(rows);
+  text += lines_of(table, width) + extremes(rows, summary.n_missing == 0) + legend(rows);
   text += listed("failed", failures(summary), width);
   text += listed("flags", flags(rows), width);
   return text;

@@ -138,6 +138,11 @@ class Driver {
     if (!inputs_.means.empty()) {
       start_celsius_ = hottest(*inputs_.means.front().meters);
     }
+    const domain::Study& study = inputs_.plan.study;
+    if (!start_celsius_ &&
+        (study.gap.temperature_within_c || study.cycle_gap.temperature_within_c)) {
+      warn("no sensor tells a temperature, so there is no rest between trials");
+    }
   }
 
   void announce_study() {
@@ -153,7 +158,8 @@ class Driver {
   }
 
   Expected<void> all() {
-    std::optional<std::int64_t> last_cycle;
+    std::optional<std::int64_t> last_cycle;  // of a measured trial: sentinels count their own
+    bool any = false;
     for (std::size_t i = 0; i < inputs_.plan.trials.size() && !over(); ++i) {
       if (!wanted(i)) {
         continue;
@@ -167,10 +173,12 @@ class Driver {
           continue;
         }
       }
-      if (last_cycle) {
-        LLEM_TRY(rest(planned, *last_cycle != planned.cycle));
+      const bool measured = planned.role == domain::TrialRole::measured;
+      if (any) {
+        LLEM_TRY(rest(planned, measured && last_cycle && *last_cycle != planned.cycle));
       }
-      last_cycle = planned.cycle;
+      any = true;
+      last_cycle = measured ? planned.cycle : last_cycle;
       LLEM_TRY(with_retries(planned, progress));
       LLEM_TRY(look_for_interrupt());
     }
@@ -201,12 +209,15 @@ class Driver {
 
   Expected<void> with_retries(const domain::Trial& planned, TrialProgress& progress) {
     for (std::int64_t tries = 0; !over(); ++tries) {
+      if (tries > 0) {
+        forecast_.expect(planned.configuration);
+      }
       LLEM_ASSIGN(const bool ok, one(planned, progress.next_attempt++));
       if (over()) {
         return {};
       }
-      note_outcome(planned, ok);
       if (ok || tries >= inputs_.plan.study.retries) {
+        note_outcome(planned, ok);
         break;
       }
     }

@@ -12,6 +12,12 @@ TimeRange declared_time(const domain::Measure& measure) {
 }
 
 Forecast::Forecast(const domain::Plan& plan) : rest_s_(plan.study.gap.seconds.value_or(0)) {
+  if (!plan.trials.empty()) {
+    // The longer rests between cycles, spread over the trials.
+    const double more = plan.study.cycle_gap.seconds.value_or(0) - rest_s_;
+    const auto cycles = static_cast<double>(plan.study.cycles - 1);
+    rest_s_ += more * cycles / static_cast<double>(plan.trials.size());
+  }
   for (const domain::Configuration& configuration : plan.configurations) {
     configurations_.push_back({.declared = declared_time(configuration.measure)});
   }

@@ -10,6 +10,7 @@
 
 #include "base/field_io.hpp"
 #include "base/hash.hpp"
+#include "base/text.hpp"
 #include "stats/design.hpp"
 #include "workload/bounds.hpp"
 
@@ -169,6 +170,25 @@ std::set<std::string> hashes_of(const domain::Plan& plan) {
   return hashes;
 }
 
+/// What the content hash leaves out must not be what two points differ in: they would be measured
+/// as one.
+Expected<void> check_mergeable(const domain::Configuration& first,
+                               const domain::Configuration& other) {
+  std::vector<std::string> changes;
+  changed_fields(base::write_struct(first.measure), base::write_struct(other.measure), "measure",
+                 changes);
+  if (first.deploy.devices != other.deploy.devices) {
+    changes.emplace_back("deploy.devices");
+  }
+  if (changes.empty()) {
+    return {};
+  }
+  return failure(ErrorKind::config,
+                 fmt::format("`{}` and `{}` differ only in what is no part of a configuration: {}",
+                             first.label, other.label, base::join(changes, ", ")),
+                 "measure them in studies of their own");
+}
+
 }  // namespace
 
 Expected<domain::Plan> make_plan(std::string_view name, config::Space space,
@@ -188,9 +208,11 @@ Expected<domain::Plan> make_plan(std::string_view name, config::Space space,
     const auto [at, is_new] = known.emplace(configuration.hash, plan.configurations.size());
     if (is_new) {
       plan.configurations.push_back(std::move(configuration));
-    } else {
-      plan.configurations[at->second].same_as.push_back(std::move(configuration.label));
+      continue;
     }
+    domain::Configuration& first = plan.configurations[at->second];
+    LLEM_TRY(check_mergeable(first, configuration));
+    first.same_as.push_back(std::move(configuration.label));
   }
   if (!plan.study.seed) {
     plan.study.seed = seed_of(plan.configurations);

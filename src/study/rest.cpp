@@ -86,14 +86,7 @@ Expected<StopRequest> rest_between(const RestInputs& inputs, meters::MeterSet& m
     announce(inputs, "", *gap.seconds);
     return wait(inputs, after(now(), Seconds(*gap.seconds)), [] { return false; });
   }
-  if (!gap.temperature_within_c) {
-    return StopRequest::none;
-  }
-  if (!inputs.start_celsius) {
-    Event event;
-    event.kind = EventKind::warning;
-    event.text = "no sensor tells a temperature, so there is no rest between trials";
-    inputs.events(event);
+  if (!gap.temperature_within_c || !inputs.start_celsius) {
     return StopRequest::none;
   }
   const double goal = *inputs.start_celsius + *gap.temperature_within_c;

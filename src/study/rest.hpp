@@ -26,7 +26,7 @@ struct RestInputs {
   EventSink events;
 };
 
-/// Waits as `gap` says; a temperature that cannot be read is waited for no time, with a warning.
+/// Waits as `gap` says; for a temperature only where one could be read when the study began.
 Expected<StopRequest> rest_between(const RestInputs& inputs, meters::MeterSet& meters);
 
 }  // namespace llem::study

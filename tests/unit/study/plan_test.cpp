@@ -57,6 +57,21 @@ TEST(MakePlan, merges_points_of_equal_content_under_both_labels) {
   EXPECT_EQ(plan.configurations[0].same_as[0], "top_k 20, batch_size 1");
 }
 
+TEST(MakePlan, refuses_to_merge_points_that_are_measured_otherwise) {
+  for (const std::string axis : {"measure.sample_hz: [10, 50]", "deploy.devices: [['0'], ['1']]"}) {
+    const auto loaded = config::load_study("model: m\nsweep: {" + axis + "}\n", "s", {}, {});
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    auto space =
+        config::expand(*loaded, {}, [](const domain::Deploy&) { return Expected<void>(); });
+    ASSERT_TRUE(space) << space.error().message;
+    const std::vector<PointAssets> assets(space->points.size(), {&kModel, &kDataset});
+    const auto plan = make_plan("study", *std::move(space), assets, "1");
+    ASSERT_FALSE(plan) << axis;
+    EXPECT_EQ(plan.error().kind, ErrorKind::config);
+    EXPECT_NE(plan.error().message.find(axis.substr(0, axis.find(':'))), std::string::npos);
+  }
+}
+
 TEST(MakePlan, has_one_seed_for_the_same_configurations) {
   const auto seed = [](const std::string& text) { return *planned(text).study.seed; };
   EXPECT_EQ(seed(sweep("1, 2", "cycles: 3")), seed(sweep("1, 2", "cycles: 5")));
