@@ -158,6 +158,7 @@ Expected<RunOutcome> drive(const domain::Plan& plan, api::Shelf& shelf,
     options.events(e);
   };
   const study::DriveInputs inputs{.plan = plan,
+                                  .tool_version = std::string(version()),
                                   .means = means,
                                   .placement = runners::LocalPlacement{},
                                   .shard = {options.shard.k, options.shard.n},
@@ -207,8 +208,22 @@ Expected<store::RunDirectory> open_for_work(const std::string& directory, const 
   return store::RunDirectory::open_shard(directory, {shard.k, shard.n});
 }
 
+/// A trial number that neither a directory nor a manifest line has, whatever plan they were of.
+Expected<std::int64_t> unused_number(const store::RunDirectory& directory) {
+  std::int64_t unused = 0;
+  LLEM_ASSIGN(const auto attempts, directory.attempts());
+  LLEM_ASSIGN(const auto lines, directory.read_manifest());
+  for (const store::Attempt& attempt : attempts) {
+    unused = std::max(unused, attempt.trial + 1);
+  }
+  for (const store::ManifestLine& line : lines) {
+    unused = std::max(unused, line.trial + 1);
+  }
+  return unused;
+}
+
 /// Whether a run directory belongs to this study and has work left.
-bool unfinished(const sys::Path& path, const std::string& study_name) {
+bool unfinished(const sys::Path& path, const std::string& study_name, bool retry_failed) {
   const auto directory = store::RunDirectory::open(path, store::RunDirectory::Lock::no);
   if (!directory) {
     return false;
@@ -222,10 +237,11 @@ bool unfinished(const sys::Path& path, const std::string& study_name) {
     return false;
   }
   const auto states = store::fold_manifest(*lines);
-  return std::ranges::any_of(plan->trials, [&states](const domain::Trial& trial) {
+  return std::ranges::any_of(plan->trials, [&](const domain::Trial& trial) {
     const auto state = states.find(trial.index);
-    return state == states.end() || (state->second.state != store::TrialState::done &&
-                                     state->second.state != store::TrialState::failed);
+    return state == states.end() ||
+           (state->second.state != store::TrialState::done &&
+            (retry_failed || state->second.state != store::TrialState::failed));
   });
 }
 
@@ -241,12 +257,11 @@ Expected<RunOutcome> run(const Study& study, const RunOptions& options) {
   LLEM_TRY(check_space(root));
   api::Shelf shelf(assets::Fetch::yes, options.events);
   LLEM_ASSIGN(domain::Plan plan, plan_of(study, shelf));
-  plan = with_options(std::move(plan), options);
   LLEM_ASSIGN(const std::vector<study::Means> means, shelf.means(plan));
   LLEM_TRY(study::check_device_state(plan, means));
   LLEM_ASSIGN(store::RunDirectory directory,
               store::RunDirectory::create(root, plan, study.state().text, study.state().file_name));
-  return drive(plan, shelf, directory, options);
+  return drive(with_options(std::move(plan), options), shelf, directory, options);
 }
 
 Expected<RunOutcome> resume(const std::string& path, const Study* study,
@@ -270,7 +285,8 @@ Expected<RunOutcome> resume(const std::string& path, const Study* study,
         return failure(ErrorKind::usage, "one shard cannot change the plan of the others",
                        "accept the changes without --shard first");
       }
-      plan = study::replan(plan, std::move(now));
+      LLEM_ASSIGN(const std::int64_t unused, unused_number(directory));
+      plan = study::replan(plan, std::move(now), unused);
       LLEM_TRY(directory.write_plan(plan, study->state().text, study->state().file_name));
     }
   }
@@ -297,7 +313,7 @@ Expected<std::string> find_unfinished(const Study& study, const RunOptions& opti
     return std::pair(stamp(a), a) > std::pair(stamp(b), b);
   });
   for (const sys::Path& path : found) {
-    if (unfinished(path, study.name())) {
+    if (unfinished(path, study.name(), options.retry_failed)) {
       return path.string();
     }
   }

@@ -28,7 +28,8 @@ void warn(const EventSink& events, std::string text) {
 Expected<void> make_shared(const sys::Path& folder) {
   LLEM_TRY(sys::make_directories(folder));
   std::error_code ignored;  // another user's folder has its rights already
-  std::filesystem::permissions(folder, std::filesystem::perms::all, ignored);
+  std::filesystem::permissions(
+      folder, std::filesystem::perms::all | std::filesystem::perms::sticky_bit, ignored);
   return {};
 }
 

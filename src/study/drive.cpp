@@ -100,15 +100,19 @@ class Driver {
     const auto driven = all();
     // What was measured is summed up even when the disk refused the next trial.
     auto gathered = gather(inputs_.plan, directory_, std::move(results_), inputs_.events);
-    LLEM_TRY(driven);
-    if (!gathered) {
-      return tl::unexpected(std::move(gathered).error());
-    }
     DriveOutcome outcome;
-    outcome.summary = analysis::summarise(inputs_.plan, *gathered);
-    outcome.summary.stopped = stopped_;
-    const auto summary = directory_.write_summary(outcome.summary);
-    LLEM_TRY(directory_.write_results_table(*gathered));
+    Expected<void> summary;
+    Expected<void> table;
+    if (gathered) {
+      outcome.unread = std::move(gathered->unread);
+      outcome.summary = analysis::summarise(inputs_.plan, gathered->results);
+      outcome.summary.stopped = driven ? stopped_ : std::optional(driven.error().message);
+      summary = directory_.write_summary(outcome.summary);
+      table = directory_.write_results_table(gathered->results);
+    }
+    LLEM_TRY(driven);
+    LLEM_TRY(gathered);
+    LLEM_TRY(table);
     LLEM_TRY(summary);
     LLEM_TRY(look_for_interrupt());
     outcome.interrupted = interrupted_;
@@ -288,7 +292,7 @@ class Driver {
     announce_start(planned, configuration);
     const MonotonicTime begin = sys::MonotonicClock().now();
     domain::Recording recording = record(spec, means);
-    recording.tool_version = inputs_.plan.tool_version;
+    recording.tool_version = inputs_.tool_version;
     if (recording.outcome.state == domain::OutcomeState::completed) {
       forecast_.took(planned.configuration, Seconds(sys::MonotonicClock().now() - begin).count());
     } else {

@@ -33,6 +33,7 @@ struct Means {
 
 struct DriveInputs {
   const domain::Plan& plan;
+  std::string tool_version;      // of this program; the plan may be of another
   std::span<const Means> means;  // one a configuration
   runners::Placement placement;
   store::Shard shard;

@@ -4,6 +4,8 @@
 #include <tuple>
 #include <unordered_map>
 
+#include <fmt/format.h>
+
 #include "analysis/analyse.hpp"
 
 namespace llem::study {
@@ -50,11 +52,12 @@ std::vector<domain::TrialResult> kept_results(const domain::Plan& plan,
   return kept;
 }
 
-Expected<std::vector<domain::TrialResult>> gather(const domain::Plan& plan,
+Expected<Gathered> gather(const domain::Plan& plan,
                                                   const store::RunDirectory& directory,
                                                   ResultsByAttempt known, const EventSink& events) {
   LLEM_ASSIGN(const auto attempts, directory.attempts());
   std::vector<domain::TrialResult> results;
+  std::vector<std::string> unread;
   results.reserve(attempts.size());
   for (const store::Attempt& attempt : attempts) {
     if (!attempt.recorded || known.contains({attempt.trial, attempt.attempt})) {
@@ -66,14 +69,16 @@ Expected<std::vector<domain::TrialResult>> gather(const domain::Plan& plan,
     } else {
       Event event;
       event.kind = EventKind::warning;
-      event.text = result.error().message + ": left out of the summary";
+      event.text = fmt::format("`{}` is left out of the summary: {}", attempt.path.string(),
+                               result.error().message);
+      unread.push_back(event.text);
       events(event);
     }
   }
   for (auto& [key, result] : known) {
     results.push_back(std::move(result));
   }
-  return kept_results(plan, std::move(results));
+  return Gathered{kept_results(plan, std::move(results)), std::move(unread)};
 }
 
 }  // namespace llem::study

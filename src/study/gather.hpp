@@ -3,6 +3,7 @@
 // Owns: the results of a run directory that count towards its summary.
 
 #include <map>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -23,9 +24,14 @@ using ResultsByAttempt = std::map<std::pair<std::int64_t, std::int64_t>, domain:
 std::vector<domain::TrialResult> kept_results(const domain::Plan& plan,
                                               std::vector<domain::TrialResult> results);
 
+struct Gathered {
+  std::vector<domain::TrialResult> results;
+  std::vector<std::string> unread;  // recordings that cannot be read, and why
+};
+
 /// `known` and, from disk, what other processes or earlier runs left in the directory. A recording
-/// that cannot be read is told through `events` and left out.
-Expected<std::vector<domain::TrialResult>> gather(const domain::Plan& plan,
+/// that cannot be read is told through `events`, named and left out.
+Expected<Gathered> gather(const domain::Plan& plan,
                                                   const store::RunDirectory& directory,
                                                   ResultsByAttempt known, const EventSink& events);
 

@@ -223,9 +223,9 @@ Expected<domain::Plan> make_plan(std::string_view name, config::Space space,
   return plan;
 }
 
-domain::Plan replan(const domain::Plan& before, domain::Plan after) {
+domain::Plan replan(const domain::Plan& before, domain::Plan after, std::int64_t unused) {
   std::map<TrialKey, std::int64_t> numbers;
-  std::int64_t next = 0;
+  std::int64_t next = unused;
   for (const domain::Trial& trial : before.trials) {
     numbers.emplace(key_of(before, trial), trial.index);
     next = std::max(next, trial.index + 1);
@@ -256,6 +256,18 @@ std::vector<std::string> differences(const domain::Plan& before, const domain::P
   } else {
     name_configurations(before, new_hashes, "no longer planned", out);
     name_configurations(after, old_hashes, "new", out);
+  }
+  // What the content hash leaves out, of configurations that both plan.
+  for (const domain::Configuration& now : after.configurations) {
+    const auto then =
+        std::ranges::find(before.configurations, now.hash, &domain::Configuration::hash);
+    if (then != before.configurations.end()) {
+      changed_fields(base::write_struct(then->measure), base::write_struct(now.measure),
+                     now.label.empty() ? "measure" : name_of(now) + ": measure", out);
+      if (then->deploy.devices != now.deploy.devices) {
+        out.push_back(now.label.empty() ? "deploy.devices" : name_of(now) + ": deploy.devices");
+      }
+    }
   }
   changed_fields(base::write_struct(before.study), base::write_struct(after.study), "study", out);
   if (out.size() > kDifferencesNamed) {

@@ -31,8 +31,8 @@ Expected<domain::Plan> make_plan(std::string_view name, config::Space space,
 
 /// A plan for the same run directory after the study changed: trials of `before` whose
 /// configuration and cycle are still planned keep their numbers and come first; what is new gets
-/// numbers nobody had.
-domain::Plan replan(const domain::Plan& before, domain::Plan after);
+/// numbers from `unused` on: no directory and no manifest line has them.
+domain::Plan replan(const domain::Plan& before, domain::Plan after, std::int64_t unused);
 
 /// What differs between two plans in words, a line each; empty when the same trials follow.
 std::vector<std::string> differences(const domain::Plan& before, const domain::Plan& after);

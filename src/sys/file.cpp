@@ -267,13 +267,18 @@ TempDir::~TempDir() {
 }
 
 Expected<FileLock> FileLock::acquire(const Path& path, std::string_view identity, Mode mode) {
-  Fd fd(open_retrying(path, O_RDWR | O_CREAT, kFileMode));
+  Fd fd(open_retrying(path, O_RDWR | O_CREAT | O_NOFOLLOW, kFileMode));
   if (!fd && (errno == EACCES || errno == EROFS)) {
     // Another user's lock file: flock(2) needs no right to write.
-    fd = Fd(open_retrying(path, O_RDONLY));
+    fd = Fd(open_retrying(path, O_RDONLY | O_NOFOLLOW));
   }
   if (!fd) {
     return io_failure("open the lock file", path, errno);
+  }
+  // Lock files may lie where anybody can write: a link there must not lead to another's file.
+  struct stat facts{};
+  if (::fstat(fd.get(), &facts) != 0 || !S_ISREG(facts.st_mode) || facts.st_nlink != 1) {
+    return io_failure("open the lock file", path, EINVAL);
   }
   int outcome = 0;
   do {

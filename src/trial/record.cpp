@@ -236,6 +236,7 @@ Expected<void> Recorder::warm_up() {
       wire_schedule(schedules_.warmup, spec_.configuration, block());
   const MonotonicTime deadline = phase_deadline(spec_.timeouts.warmup_s);
   LLEM_TRY(engine_->write_schedule(kWarmup, schedule));
+  engine_->watch_silence(Seconds(0));  // a serve says nothing; the phase's deadline bounds it
   do {
     protocol::Repeat once;
     once.max_passes = 1;
@@ -297,7 +298,7 @@ Expected<void> Recorder::serve_window() {
   repeat.min_s = *window.min_s;
   repeat.min_requests = window.min_requests.value_or(0);
   begin_phase(domain::PhaseName::window, repeat.min_s);
-  engine_->watch_silence(Seconds(0));  // nothing is said while it is measured
+  engine_->watch_silence(Seconds(0));
   auto outcome = engine_->serve(kWindow, repeat, phase_deadline(spec_.timeouts.window_s));
   if (!outcome) {
     return tl::unexpected(outcome.error());

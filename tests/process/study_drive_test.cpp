@@ -72,6 +72,7 @@ class Drive : public testing::Test {
                       .worker = {{"false"}, {}},
                       .meters = &meters_};
     const DriveInputs inputs{.plan = plan_,
+                             .tool_version = "0",
                              .means = std::span(&means, 1),
                              .placement = runners::LocalPlacement{},
                              .shard = {},

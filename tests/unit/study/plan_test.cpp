@@ -123,7 +123,7 @@ TEST(Differences, name_configurations_and_settings_of_a_sweep) {
 TEST(Replan, keeps_the_numbers_of_what_is_still_planned) {
   const domain::Plan before = planned(sweep("1, 2", "cycles: 2, order: interleaved"));
   const domain::Plan after =
-      replan(before, planned(sweep("2, 4", "cycles: 3, order: interleaved")));
+      replan(before, planned(sweep("2, 4", "cycles: 3, order: interleaved")), 9);
   std::set<std::int64_t> numbers;
   for (const domain::Trial& trial : after.trials) {
     EXPECT_TRUE(numbers.insert(trial.index).second);
@@ -136,6 +136,7 @@ TEST(Replan, keeps_the_numbers_of_what_is_still_planned) {
     }
   }
   EXPECT_EQ(after.trials.size(), 6U);
+  EXPECT_EQ(*numbers.rbegin(), 12) << "four new ones, from the first number nobody had";
   EXPECT_EQ(after.trials.front().index, 1) << "what is there comes first";
 }
 
