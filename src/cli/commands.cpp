@@ -168,8 +168,7 @@ int finish_study(const RunOutcome& outcome, const Arguments& arguments, const Si
     return show(outcome, arguments, signals.exit_code());
   }
   if (!outcome.stopped.empty()) {
-    say("stopped: {}. To go on when it is mended: {} --retry-failed\n",
-        outcome.stopped, resume);
+    say("stopped: {}. To go on when it is mended: {} --retry-failed\n", outcome.stopped, resume);
   }
   return show(outcome, arguments, outcome.unread.empty() ? outcome_code(outcome) : 5);
 }

@@ -272,7 +272,8 @@ const base::Table& Timeouts::table() {
       field<&Timeouts::window_s>("window_s", "Longest window (default: that of the trial)",
                                  {.unit = "s", .min = 0, .above_min = true}),
       field<&Timeouts::silence_s>(
-          "silence_s", "Longest time without a word of the engine while it loads and tokenises (default 300)",
+          "silence_s",
+          "Longest time without a word of the engine while it loads and tokenises (default 300)",
           {.unit = "s", .min = 0, .above_min = true})};
   static constexpr base::Table table{"timeouts", "Longest time of each phase", fields};
   return table;

@@ -177,10 +177,11 @@ struct Gap {
 
 /// Longest time of each phase, for trials that hang.
 struct Timeouts {
-  std::optional<double> load_s;     // resolved: the trial's whole time
-  std::optional<double> warmup_s;   // resolved: five times the longest warm-up, at least 60
-  std::optional<double> window_s;   // resolved: the trial's whole time
-  std::optional<double> silence_s;  // resolved: 300; while the model is loaded and prompts are tokenised
+  std::optional<double> load_s;    // resolved: the trial's whole time
+  std::optional<double> warmup_s;  // resolved: five times the longest warm-up, at least 60
+  std::optional<double> window_s;  // resolved: the trial's whole time
+  std::optional<double>
+      silence_s;  // resolved: 300; while the model is loaded and prompts are tokenised
   static const base::Table& table();
 };
 

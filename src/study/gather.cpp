@@ -52,9 +52,8 @@ std::vector<domain::TrialResult> kept_results(const domain::Plan& plan,
   return kept;
 }
 
-Expected<Gathered> gather(const domain::Plan& plan,
-                                                  const store::RunDirectory& directory,
-                                                  ResultsByAttempt known, const EventSink& events) {
+Expected<Gathered> gather(const domain::Plan& plan, const store::RunDirectory& directory,
+                          ResultsByAttempt known, const EventSink& events) {
   LLEM_ASSIGN(const auto attempts, directory.attempts());
   std::vector<domain::TrialResult> results;
   std::vector<std::string> unread;

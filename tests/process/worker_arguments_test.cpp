@@ -88,7 +88,8 @@ TEST(NativeArguments, name_the_field_that_does_not_fit) {
   auto config = a_config();
   config.deploy.batch_size = 300;
   ASSERT_FALSE(native_arguments(config));
-  EXPECT_TRUE(has(native_arguments(config).error().message, "`deploy.batch_size` does not fit"));
+  EXPECT_TRUE(has(native_arguments(config).error().message,
+                  "decodes at most 256 sequences together, got batch_size 300"));
 }
 
 TEST(LlamacppArguments, contradict_what_the_user_wrote_elsewhere) {
