@@ -2,7 +2,9 @@
 """The embedded engine against llama-bench of the same build: CPU seconds per token for pp512 and tg128.
 
 Both processes load the model, run a prompt (pp) or one token (tg) as llama-bench does to warm up, and then REPETITIONS
-times; what is compared is the CPU time of the whole process, so that a shared machine does not decide the result. Pairs alternate in order (AB, BA).
+times; what is compared is the CPU time of the whole process. The two of a pair run at the same time on the same CPU: the
+scheduler lets them take turns of some milliseconds, so that both meet the same clock frequency and the same neighbours on
+a shared machine, whose speed changes by more than a tenth from one minute to the next. Pairs alternate in who starts first.
 A ratio above 1 means llama-bench spends more CPU per token than the worker.
 """
 import json
@@ -10,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 
 from ratios import geometric_ratio
 from worker_client import Worker
@@ -38,18 +41,29 @@ def embedded(program, model, threads, prompt, output, repetitions):
         return worker.stop()
 
 
+def at_the_same_time(runs):
+    running = [threading.Thread(target=run) for run in runs]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+
+
 def main():
+    # Children inherit it.
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     worker, bench, model, out = sys.argv[1:5]
     pairs = int(os.environ.get("LLEM_BENCH_PAIRS", "20"))
     threads = int(os.environ.get("LLEM_BENCH_THREADS", "1"))
     result = {"threads": threads, "pairs": pairs}
-    for name, prompt, output, repetitions in (("pp512", 512, 0, 1), ("tg128", 0, 128, 2)):
+    for name, prompt, output, repetitions in (("pp512", 512, 0, 1), ("tg128", 0, 128, 5)):
         theirs, ours = [], []
         for i in range(pairs):
             runs = [lambda: theirs.append(llama_bench(bench, model, threads, prompt, output, repetitions)),
                     lambda: ours.append(embedded(worker, model, threads, prompt, output, repetitions))]
-            for run in runs if i % 2 == 0 else reversed(runs):
-                run()
+            at_the_same_time(runs if i % 2 == 0 else reversed(runs))
+            if len(theirs) != i + 1 or len(ours) != i + 1:
+                sys.exit(f"error: pair {i + 1} of {name} failed")
         ratio, low, high = geometric_ratio(theirs, ours)
         result[name] = {"ratio": ratio, "low": low, "high": high, "llama_bench_cpu_s": theirs, "worker_cpu_s": ours}
         print(f"{name}: {ratio:.4f} [{low:.4f}, {high:.4f}] over {pairs} pairs, {threads} threads")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every benchmark behind docs/benchmarks.md and keeps what they print: run.sh BUILD-FOLDER LLAMA-PREFIX OUT
-# LLEM_BENCH_PAIRS (20), LLEM_BENCH_TRIALS (10) and LLEM_BENCH_LONG_S (600) shorten it.
+# LLEM_BENCH_PAIRS (20), LLEM_BENCH_EFFECT_PAIRS (240), LLEM_BENCH_TRIALS (10) and LLEM_BENCH_LONG_S (600) shorten it.
 set -euo pipefail
 mkdir -p "$3"
 build=$(realpath "$1") llama=$(realpath "$2") out=$(realpath "$3")
@@ -17,9 +17,9 @@ python3 -B "$here/../tests/process/fetch_assets.py" "$llem" "$model" > /dev/null
 echo "== engine against llama-bench"
 python3 -B "$here/engine_parity.py" "$build/bin/llem-worker-llamacpp" "$llama/bin/llama-bench" "$model" "$out/parity.json"
 echo "== effect of the sampler on the engine"
-python3 -B "$here/../tests/fakes/make_sysfs.py" "$out/sysfs" --packages 1 --proc link > /dev/null
-python3 -B "$here/sampler_effect.py" "$llem" "$build/lib/libnvidia-ml-fake.so" "$out/sysfs" "$out/sampler_effect.json"
+python3 -B "$here/sampler_effect.py" "$build/bin/bench_sampler" "$build/bin/llem-worker-llamacpp" "$model" \
+  "$out/sampler_effect.json"
 echo "== installed tree"
 cmake --install "$build" --prefix "$out/installed" > /dev/null
 du -sm "$out/installed" | cut -f1 | tee "$out/installed_mib.txt"
-rm -rf "$out/installed" "$out/sysfs"
+rm -rf "$out/installed"

@@ -2,10 +2,18 @@
 // numbers are this program's own and not a driver's.
 //
 //   bench_sampler [--seconds 10] [--gpus 1] [--rates 10,100,1000] [--json]
+//   bench_sampler --beside PID [--blocks 200] [--seconds 1]
+//
+// Lateness is what the machine allows: a bare clock_nanosleep loop at the same rate, before and
+// after, tells how much of it is the sampler's own. With --beside it samples at 100 Hz in every
+// second block, in random order within pairs, and prints when each block began and ended
+// (CLOCK_MONOTONIC) and what CPU time process PID had by then: for bench/sampler_effect.py.
 
 #include "meters/sampler.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
@@ -18,6 +26,7 @@
 
 #include <fmt/format.h>
 
+#include "base/random.hpp"
 #include "base/text.hpp"
 #include "meters/meter.hpp"
 #include "sys/file.hpp"
@@ -31,6 +40,8 @@ struct Options {
   int gpus = 1;
   std::vector<double> rates{10, 100, 1000};
   bool json = false;
+  int beside = 0;
+  int blocks = 200;
 };
 
 struct Target {
@@ -40,6 +51,7 @@ struct Target {
 
 // The targets of docs/benchmarks.md.
 constexpr Target kTargets[] = {{10, 0.001}, {100, 0.01}, {1000, 0.05}};
+constexpr int kLatenessRuns = 5;
 constexpr double kLateness = 1e-3;  // 99th percentile at 100 Hz, on a machine that is not loaded
 
 Options parse(int argc, char** argv) {
@@ -53,6 +65,10 @@ Options parse(int argc, char** argv) {
     }
     if (flag == "--seconds") {
       options.seconds = base::parse_number(value).value_or(10);
+    } else if (flag == "--beside") {
+      options.beside = static_cast<int>(base::parse_integer(value).value_or(0));
+    } else if (flag == "--blocks") {
+      options.blocks = static_cast<int>(base::parse_integer(value).value_or(200));
     } else if (flag == "--gpus") {
       options.gpus = static_cast<int>(base::parse_integer(value).value_or(1));
     } else if (flag == "--rates") {
@@ -62,7 +78,8 @@ Options parse(int argc, char** argv) {
       }
     } else {
       fmt::print(stderr,
-                 "usage: bench_sampler [--seconds S] [--gpus N] [--rates 10,100,1000] [--json]\n");
+                 "usage: bench_sampler [--seconds S] [--gpus N] [--rates 10,100,1000] [--json]\n"
+                 "       bench_sampler --beside PID [--blocks N] [--seconds S]\n");
       std::exit(2);
     }
     ++i;
@@ -111,6 +128,71 @@ Run run(double hz, double seconds) {
   }
   sampler.stop();
   return {sampler.channels().size(), sampler.statistics()};
+}
+
+/// 99th percentile of how late a thread that does nothing but sleep is woken.
+double bare_lateness_p99(double hz, double seconds) {
+  const auto period = std::chrono::nanoseconds(static_cast<std::int64_t>(1e9 / hz));
+  const auto begin = std::chrono::steady_clock::now();
+  std::vector<double> late;
+  for (std::int64_t k = 1; static_cast<double>(k) <= seconds * hz; ++k) {
+    const auto due = begin + k * period;
+    std::this_thread::sleep_until(due);
+    late.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - due).count());
+  }
+  const auto at = late.begin() + static_cast<std::ptrdiff_t>(late.size() * 99 / 100);
+  std::nth_element(late.begin(), at, late.end());
+  return *at;
+}
+
+std::int64_t now_ns() {
+  return std::chrono::steady_clock::now().time_since_epoch().count();
+}
+
+double cpu_s_of(int pid) {
+  clockid_t clock{};
+  timespec time{};
+  if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &time) != 0) {
+    fmt::print(stderr, "error: process {} is gone\n", pid);
+    std::exit(1);
+  }
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+/// One line a block: rate, begin and end in ns, CPU seconds of the process at both.
+void sample_beside(const Options& options) {
+  auto set = meters::open_meters({});
+  if (!set) {
+    fmt::print(stderr, "error: {}\n", set.error().message);
+    std::exit(1);
+  }
+  set->meters.push_back(meters::make_process_meter(options.beside));
+  std::vector<meters::Meter*> list;
+  for (const auto& meter : set->meters) {
+    list.push_back(meter.get());
+  }
+  base::Random random(1);
+  bool first_samples = false;
+  for (int block = 0; block < options.blocks; ++block) {
+    first_samples = block % 2 == 0 ? random.uniform() < 0.5 : first_samples;
+    const bool samples = first_samples == (block % 2 == 0);
+    meters::Sampler sampler(list, 100);
+    std::vector<domain::Trace> traces;
+    if (samples) {
+      sampler.start();
+    }
+    const std::int64_t begin = now_ns();
+    const double cpu_begin = cpu_s_of(options.beside);
+    std::this_thread::sleep_for(std::chrono::duration<double>(options.seconds));
+    const double cpu_end = cpu_s_of(options.beside);
+    const std::int64_t end = now_ns();
+    if (samples) {
+      sampler.stop();
+      sampler.drain(traces);
+    }
+    fmt::print("{} {} {} {:.9f} {:.9f}\n", samples ? 100 : 0, begin, end, cpu_begin, cpu_end);
+    std::fflush(stdout);
+  }
 }
 
 /// CPU time of one reading of each meter.
@@ -186,6 +268,10 @@ int main(int argc, char** argv) {
       fmt::format(R"({{"count": {}, "device": {{"power": {{"shape": "llm"}}}}}})", options.gpus)
           .c_str(),
       1);
+  if (options.beside > 0) {
+    sample_beside(options);
+    return 0;
+  }
   if (!options.json) {
     fmt::print("{:>6} {:>11} {:>9} {:>11} {:>10} {:>9} {:>9} {:>9} {:>7} {:>8}\n", "Hz", "achieved",
                "channels", "of a core", "target", "p50 us", "p99 us", "max us", "ticks", "skipped");
@@ -194,7 +280,13 @@ int main(int argc, char** argv) {
     print_row(hz, run(hz, options.seconds), options.json);
   }
   if (!options.json) {
-    fmt::print("lateness: target {:.0f} us (p99 at 100 Hz, unloaded)\n", kLateness * 1e6);
+    fmt::print("lateness at 100 Hz, p99 of {} s each: target {:.0f} us, unloaded\n",
+               options.seconds, kLateness * 1e6);
+    for (int i = 0; i < kLatenessRuns; ++i) {
+      const double bare = bare_lateness_p99(100, options.seconds);
+      fmt::print("  bare timer {:>6.0f} us   sampler {:>6.0f} us\n", bare * 1e6,
+                 run(100, options.seconds).record.lateness_p99_s * 1e6);
+    }
     print_reads();
   }
   return 0;

@@ -44,7 +44,8 @@ class Worker:
         with open(answer["path"]) as file:
             return json.load(file)["prompts"][0]["tokens"]
 
-    def serve(self, prompt, output_tokens, passes):
+    def serve(self, prompt, output_tokens, passes, least_s=1e9):
+        """Until as many passes are done or as much time has passed."""
         path = os.path.join(self.dir, "schedule.json")
         request = {"id": "p0r0", "prompt_tokens": prompt, "max_tokens": output_tokens, "min_tokens": output_tokens,
                    "stop_at_eos": False}
@@ -52,7 +53,7 @@ class Worker:
             json.dump({"schema": "schedule", "schema_version": "1.0.0", "mode": "static", "batch_size": 1,
                        "sampling_seed": 1, "passes": [{"requests": [request]}]}, file)
         return self.ask({"type": "serve", "label": "bench", "schedule_path": path, "reset_cache": True,
-                         "repeat": {"min_s": 1e9, "max_passes": passes}}, "served")
+                         "repeat": {"min_s": least_s, "max_passes": passes}}, "served")
 
     def stop(self):
         """Ends the worker; its CPU seconds, user and system."""

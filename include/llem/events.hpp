@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace llem {
 
@@ -38,5 +39,13 @@ struct Event {
 };
 
 using EventSink = std::function<void(const Event&)>;
+
+/// Tells of something that does not stop the study.
+inline void warn(const EventSink& events, std::string text) {
+  Event event;
+  event.kind = EventKind::warning;
+  event.text = std::move(text);
+  events(event);
+}
 
 }  // namespace llem

@@ -12,7 +12,6 @@
 #include "api/state.hpp"
 #include "base/field_io.hpp"
 #include "base/text.hpp"
-#include "engines/catalogue.hpp"
 #include "study/earlier.hpp"
 #include "study/forecast.hpp"
 #include "study/plan.hpp"
@@ -26,47 +25,26 @@ constexpr std::size_t kRowsShown = 40;
 constexpr std::size_t kSkippedShown = 20;
 constexpr std::size_t kPositionsShown = 5;
 
-/// Stands in for files that are not on this machine yet.
-const assets::ResolvedModel kNoModel{};
-const assets::PromptSet kNoDataset{};
-
 struct DryRun {
   domain::Plan plan;
   std::vector<study::PointPrediction> predictions;  // one a configuration
-  study::TimeRange total;
+  config::TimeRange total;
   double expected_s = 0;
   std::set<std::string> notes;
 };
-
-Expected<std::vector<study::PointAssets>> assets_of(const config::Space& space, Shelf& shelf,
-                                                    std::set<std::string>& notes) {
-  std::vector<study::PointAssets> all;
-  for (const config::Point& point : space.points) {
-    const domain::StudyConfig& c = point.config;
-    LLEM_TRY(engines::find_worker(c.deploy.engine));
-    auto found = shelf.assets(c.model, c.workload, c.deploy, c.measure);
-    if (!found && found.error().code != "not_cached") {
-      return tl::unexpected(std::move(found).error());
-    }
-    if (!found) {
-      notes.insert("not on this machine yet, will be fetched first: " + found.error().message +
-                   "; hashes and, without study.seed, the order will then be others");
-    }
-    all.push_back(found ? *found : study::PointAssets{&kNoModel, &kNoDataset});
-  }
-  return all;
-}
 
 Expected<DryRun> prepare(const Study& study, const std::string& root, const RunOptions& options) {
   const Study::State& state = study.state();
   DryRun run;
   Shelf shelf(assets::Fetch::no, options.events);
-  LLEM_ASSIGN(const std::vector<study::PointAssets> assets,
-              assets_of(state.space, shelf, run.notes));
+  LLEM_ASSIGN(const std::vector<study::PointAssets> assets, shelf.points(state.space));
+  for (const std::string& missing : shelf.missing()) {
+    run.notes.insert("not on this machine yet, will be fetched first: " + missing +
+                     "; hashes and, without study.seed, the order will then be others");
+  }
   LLEM_ASSIGN(run.plan, study::make_plan(state.name, state.space, assets, version()));
   if (options.no_gaps) {
-    run.plan.study.gap = run.plan.study.cycle_gap =
-        domain::Gap{.seconds = 0, .temperature_within_c = {}, .max_s = {}};
+    run.plan = study::without_rests(std::move(run.plan));
   }
   std::map<std::string, const assets::ResolvedModel*> models;
   for (const study::PointAssets& found : assets) {
@@ -242,8 +220,8 @@ base::Json json_of(const DryRun& run, const std::string& root) {
   base::Json predictions = base::Json::array();
   for (const study::PointPrediction& p : run.predictions) {
     predictions.push_back(
-        base::Json::object({{"shortest_s", p.shortest_s},
-                            {"longest_s", p.longest_s},
+        base::Json::object({{"shortest_s", p.declared.low_s},
+                            {"longest_s", p.declared.high_s},
                             {"memory_fits", p.memory.fits},
                             {"memory_total_bytes", p.memory.total_bytes},
                             {"memory_weights_bytes", p.memory.weights_bytes},

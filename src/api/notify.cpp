@@ -9,10 +9,7 @@ namespace llem::api {
 void notify(const domain::Notify& notify, const std::string& summary_json,
             const EventSink& events) {
   if (const auto posted = sys::post_json(notify.url, summary_json); !posted) {
-    Event event;
-    event.kind = EventKind::warning;
-    event.text = fmt::format("study.notify: {}", posted.error().message);
-    events(event);
+    warn(events, fmt::format("study.notify: {}", posted.error().message));
   }
 }
 

@@ -14,7 +14,6 @@
 #include "base/field_io.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
-#include "engines/catalogue.hpp"
 #include "meters/meter.hpp"
 #include "report/text.hpp"
 #include "store/run_directory.hpp"
@@ -129,26 +128,18 @@ class ResultsFolder {
   bool was_there_ = false;
 };
 
-/// A plan and the assets it was made of, on this machine.
 Expected<domain::Plan> plan_of(const Study& study, api::Shelf& shelf) {
   const Study::State& state = study.state();
-  std::vector<study::PointAssets> assets;
-  assets.reserve(state.space.points.size());
-  for (const config::Point& point : state.space.points) {
-    LLEM_TRY(engines::find_worker(point.config.deploy.engine));
-    const domain::StudyConfig& c = point.config;
-    LLEM_ASSIGN(const study::PointAssets found,
-                shelf.assets(c.model, c.workload, c.deploy, c.measure));
-    assets.push_back(found);
-  }
+  LLEM_ASSIGN(const std::vector<study::PointAssets> assets, shelf.points(state.space));
   return study::make_plan(state.name, state.space, assets, version());
 }
 
 /// Drives what is left of a plan and shows what came of it.
-Expected<RunOutcome> drive(const domain::Plan& plan, api::Shelf& shelf,
+Expected<RunOutcome> drive(domain::Plan planned, const std::vector<study::Means>& means,
                            store::RunDirectory& directory, const RunOptions& options) {
-  LLEM_ASSIGN(const std::vector<study::Means> means, shelf.means(plan));
-  LLEM_TRY(directory.write_environment(api::environment_json(shelf.first_meters())));
+  const domain::Plan plan =
+      options.no_gaps ? study::without_rests(std::move(planned)) : std::move(planned);
+  LLEM_TRY(directory.write_environment(api::environment_json(*means.front().meters)));
   const EventSink sink = [&](const Event& e) {
     if (e.kind != EventKind::progress) {
       if (auto written = directory.append_event(api::event_json(e)); !written) {
@@ -180,16 +171,6 @@ Expected<RunOutcome> drive(const domain::Plan& plan, api::Shelf& shelf,
     api::notify(*plan.study.notify, outcome.json, sink);
   }
   return outcome;
-}
-
-/// Without gaps where the caller wants none: how fast trials follow is no part of what they
-/// measure.
-domain::Plan with_options(domain::Plan plan, const RunOptions& options) {
-  if (options.no_gaps) {
-    plan.study.gap = plan.study.cycle_gap =
-        domain::Gap{.seconds = 0, .temperature_within_c = {}, .max_s = {}};
-  }
-  return plan;
 }
 
 Expected<void> check_shard(const Shard& shard) {
@@ -261,7 +242,7 @@ Expected<RunOutcome> run(const Study& study, const RunOptions& options) {
   LLEM_TRY(study::check_device_state(plan, means));
   LLEM_ASSIGN(store::RunDirectory directory,
               store::RunDirectory::create(root, plan, study.state().text, study.state().file_name));
-  return drive(with_options(std::move(plan), options), shelf, directory, options);
+  return drive(std::move(plan), means, directory, options);
 }
 
 Expected<RunOutcome> resume(const std::string& path, const Study* study,
@@ -293,7 +274,7 @@ Expected<RunOutcome> resume(const std::string& path, const Study* study,
   LLEM_TRY(check_space(path));
   LLEM_ASSIGN(const std::vector<study::Means> means, shelf.means(plan));
   LLEM_TRY(study::check_device_state(plan, means));
-  return drive(with_options(std::move(plan), options), shelf, directory, options);
+  return drive(std::move(plan), means, directory, options);
 }
 
 Expected<std::string> find_unfinished(const Study& study, const RunOptions& options) {

@@ -12,6 +12,10 @@ namespace llem::api {
 
 namespace {
 
+/// Stand in for files that are not on this machine yet.
+const assets::ResolvedModel kNoModel{};
+const assets::PromptSet kNoDataset{};
+
 assets::FetchProgress fetch_progress(const EventSink& events) {
   return [&events](const std::string& what, std::uint64_t done, std::uint64_t total) {
     Event event;
@@ -87,6 +91,24 @@ Expected<study::PointAssets> Shelf::assets(const domain::Model& model,
               dataset(workload.dataset,
                       fetch_ == assets::Fetch::yes && measure.profile == domain::Profile::quick));
   return found;
+}
+
+Expected<std::vector<study::PointAssets>> Shelf::points(const config::Space& space) {
+  std::vector<study::PointAssets> all;
+  all.reserve(space.points.size());
+  for (const config::Point& point : space.points) {
+    const domain::StudyConfig& c = point.config;
+    LLEM_TRY(engines::find_worker(c.deploy.engine));
+    auto found = assets(c.model, c.workload, c.deploy, c.measure);
+    if (!found && (fetch_ == assets::Fetch::yes || found.error().code != "not_cached")) {
+      return tl::unexpected(std::move(found).error());
+    }
+    if (!found) {
+      missing_.insert(found.error().message);
+    }
+    all.push_back(found ? *found : study::PointAssets{&kNoModel, &kNoDataset});
+  }
+  return all;
 }
 
 Expected<meters::MeterSet*> Shelf::meters(const domain::Deploy& deploy,

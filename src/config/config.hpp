@@ -73,6 +73,15 @@ struct DefaultInputs {
 /// another engine, flags that contradict native arguments.
 Expected<domain::StudyConfig> resolve(domain::StudyConfig config, const DefaultInputs& inputs);
 
+struct TimeRange {
+  double low_s = 0;
+  double high_s = 0;
+};
+
+/// The phases a trial declares, from the shortest warm-up to the longest; load and the end of the
+/// last pass come on top. `measure` is resolved.
+TimeRange declared_time(const domain::Measure& measure);
+
 /// One point of the space a study spans.
 struct Point {
   domain::StudyConfig config;        // resolved; without the members that span the space

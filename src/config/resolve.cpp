@@ -265,11 +265,6 @@ Expected<void> resolve_measure(domain::Measure& measure) {
   return {};
 }
 
-double declared_seconds(const domain::Measure& measure) {
-  return *measure.baseline.bare_s + *measure.baseline.loaded_s + *measure.warmup.max_s +
-         *measure.window.min_s + 2 * *measure.window.pad_s + *measure.cooldown_s;
-}
-
 Expected<void> resolve_gap(domain::Gap& gap, const std::string& path) {
   if (gap.seconds && gap.temperature_within_c) {
     return refused({path + ".seconds", path + ".temperature_within_c"},
@@ -300,7 +295,7 @@ Expected<void> resolve_study(domain::Study& study, const domain::Measure& measur
   if (is_open(study.cycle_gap)) {
     study.cycle_gap = study.gap;
   }
-  fill(study.timeout_s, std::max(kShortestTimeout, kTimeoutFactor * declared_seconds(measure)));
+  fill(study.timeout_s, std::max(kShortestTimeout, kTimeoutFactor * declared_time(measure).high_s));
   fill(study.timeouts.load_s, *study.timeout_s);
   fill(study.timeouts.warmup_s,
        std::max(kShortestWarmupTimeout, kTimeoutFactor * *measure.warmup.max_s));
@@ -310,6 +305,12 @@ Expected<void> resolve_study(domain::Study& study, const domain::Measure& measur
 }
 
 }  // namespace
+
+TimeRange declared_time(const domain::Measure& measure) {
+  const double fixed = *measure.baseline.bare_s + *measure.baseline.loaded_s +
+                       2 * *measure.window.pad_s + *measure.window.min_s + *measure.cooldown_s;
+  return {fixed + *measure.warmup.min_s, fixed + *measure.warmup.max_s};
+}
 
 Expected<domain::StudyConfig> resolve(domain::StudyConfig config, const DefaultInputs& inputs) {
   LLEM_TRY(resolve_workload(config.workload));

@@ -83,6 +83,9 @@ std::string number(const domain::Aggregate& a, double scale) {
       half > std::abs(value) ? for_half + 1 : std::max(kDigits - 1 - exponent_of(value), for_half);
   const int decimals = std::clamp(wanted, 0, kMostDecimals);
   const std::string_view mark = is_estimate(a) ? "~" : "";
+  if (wanted > kMostDecimals) {  // a difference of equal numbers: what rounding left
+    return fmt::format("{}{:.1g} ± {:.1g}", mark, value, half);
+  }
   const double centre = (a.interval->high + a.interval->low) / 2 * scale;
   if (std::abs(centre - value) > kLopsided * half) {
     return fmt::format("{}{:.{}f} ({:.{}f} to {:.{}f})", mark, value, decimals,

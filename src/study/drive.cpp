@@ -145,7 +145,7 @@ class Driver {
     const domain::Study& study = inputs_.plan.study;
     if (!start_celsius_ &&
         (study.gap.temperature_within_c || study.cycle_gap.temperature_within_c)) {
-      warn("no sensor tells a temperature, so there is no rest between trials");
+      warn(inputs_.events, "no sensor tells a temperature, so there is no rest between trials");
     }
   }
 
@@ -178,8 +178,9 @@ class Driver {
         }
       }
       const bool measured = planned.role == domain::TrialRole::measured;
+      const domain::Study& study = inputs_.plan.study;
       if (any) {
-        LLEM_TRY(rest(planned, measured && last_cycle && *last_cycle != planned.cycle));
+        gap_ = measured && last_cycle && *last_cycle != planned.cycle ? study.cycle_gap : study.gap;
       }
       any = true;
       last_cycle = measured ? planned.cycle : last_cycle;
@@ -195,25 +196,39 @@ class Driver {
   Expected<void> take_over(const domain::Trial& planned, TrialProgress& progress) {
     const auto recording = store::read_recording(*progress.recording);
     if (!recording) {
-      warn(recording.error().message + ": the trial is run again");
+      warn(inputs_.events, recording.error().message + ": the trial is run again");
       progress.standing = Standing::open;
       return {};
     }
-    const bool interrupted = recording->outcome.state == domain::OutcomeState::interrupted;
-    LLEM_ASSIGN(const domain::TrialResult result, keep_result(*progress.recording, *recording));
-    const store::TrialState state = manifest_state(result, interrupted);
-    LLEM_TRY(directory_.append_manifest(planned.index, recording->attempt, state,
-                                        recording->outcome.code));
-    progress.standing = interrupted                          ? Standing::open
-                        : state == store::TrialState::failed ? Standing::failed
-                                                             : Standing::done;
-    progress.failures += state == store::TrialState::failed ? 1 : 0;
+    LLEM_ASSIGN(const Settled settled, settle(planned, *progress.recording, *recording));
+    using enum store::TrialState;
+    progress.standing = settled.state == interrupted ? Standing::open
+                        : settled.state == failed    ? Standing::failed
+                                                     : Standing::done;
+    progress.failures += settled.state == failed ? 1 : 0;
     return {};
+  }
+
+  struct Settled {
+    domain::TrialResult result;
+    store::TrialState state;
+  };
+
+  /// What becomes of a trial whose recording is kept.
+  Expected<Settled> settle(const domain::Trial& planned, const sys::Path& place,
+                           const domain::Recording& recording) {
+    LLEM_ASSIGN(domain::TrialResult result, keep_result(place, recording));
+    const bool interrupted = recording.outcome.state == domain::OutcomeState::interrupted;
+    const store::TrialState state = manifest_state(result, interrupted);
+    LLEM_TRY(directory_.append_manifest(planned.index, recording.attempt, state,
+                                        recording.outcome.code));
+    return Settled{std::move(result), state};
   }
 
   Expected<void> with_retries(const domain::Trial& planned, TrialProgress& progress) {
     for (std::int64_t tries = 0; !over(); ++tries) {
       if (tries > 0) {
+        gap_ = inputs_.plan.study.gap;
         forecast_.expect(planned.configuration);
       }
       LLEM_ASSIGN(const bool ok, one(planned, progress.next_attempt++));
@@ -239,15 +254,14 @@ class Driver {
     }
   }
 
-  Expected<void> rest(const domain::Trial& next, bool new_cycle) {
-    const domain::Study& study = inputs_.plan.study;
-    LLEM_ASSIGN(const StopRequest request,
-                rest_between({.gap = new_cycle ? study.cycle_gap : study.gap,
-                              .start_celsius = start_celsius_,
-                              .interrupts = inputs_.interrupts,
-                              .skip = inputs_.skip_rest,
-                              .events = inputs_.events},
-                             *means_of(next).meters));
+  /// With the devices held: they rest whoever used them last.
+  Expected<void> rest(meters::MeterSet& meters) {
+    LLEM_ASSIGN(const StopRequest request, rest_between({.gap = gap_,
+                                                         .start_celsius = start_celsius_,
+                                                         .interrupts = inputs_.interrupts,
+                                                         .skip = inputs_.skip_rest,
+                                                         .events = inputs_.events},
+                                                        meters));
     interrupted_ = interrupted_ || request != StopRequest::none;
     return {};
   }
@@ -261,11 +275,14 @@ class Driver {
     const Means& means = means_of(planned);
     DeviceLocks locks;
     if (inputs_.lock_devices) {
-      LLEM_ASSIGN(locks, lock_devices(needed_devices(means.meters->devices), inputs_.interrupts,
-                                      inputs_.events));
+      LLEM_ASSIGN(locks, lock_devices(needed_devices(means.meters->devices),
+                                      {inputs_.interrupts, inputs_.events}));
     }
-    if (interrupted_ || locks.request != StopRequest::none) {
-      interrupted_ = true;
+    interrupted_ = interrupted_ || locks.request != StopRequest::none;
+    if (!interrupted_) {
+      LLEM_TRY(rest(*means.meters));
+    }
+    if (interrupted_) {
       return false;
     }
     const domain::Configuration& configuration =
@@ -304,21 +321,17 @@ class Driver {
   Expected<bool> keep(const domain::Trial& planned, const sys::Path& place,
                       domain::Recording recording) {
     LLEM_TRY(keep_recording(place, recording));
-    const bool interrupted = recording.outcome.state == domain::OutcomeState::interrupted;
     if (recording.outcome.state == domain::OutcomeState::completed) {
       engines::remove_exchanged_files(place);
     }
     LLEM_TRY(
         directory_.append_manifest(planned.index, recording.attempt, store::TrialState::recorded));
-    LLEM_ASSIGN(domain::TrialResult result, keep_result(place, recording));
-    const store::TrialState state = manifest_state(result, interrupted);
-    LLEM_TRY(directory_.append_manifest(planned.index, recording.attempt, state,
-                                        recording.outcome.code));
-    announce(EventKind::trial_finished, planned, result_line(result, recording),
-             std::string(state_word(result.validity.state)));
+    LLEM_ASSIGN(Settled settled, settle(planned, place, recording));
+    announce(EventKind::trial_finished, planned, result_line(settled.result, recording),
+             std::string(state_word(settled.result.validity.state)));
     last_code_ = recording.outcome.code.value_or("");
-    results_.emplace(std::pair(planned.index, recording.attempt), std::move(result));
-    return state == store::TrialState::done;
+    results_.emplace(std::pair(planned.index, recording.attempt), std::move(settled.result));
+    return settled.state == store::TrialState::done;
   }
 
   domain::Recording record(const trial::TrialSpec& spec, const Means& means) {
@@ -385,19 +398,13 @@ class Driver {
     return event;
   }
 
-  void warn(std::string text) {
-    Event event;
-    event.kind = EventKind::warning;
-    event.text = std::move(text);
-    inputs_.events(event);
-  }
-
   const DriveInputs& inputs_;
   store::RunDirectory& directory_;
   Forecast forecast_;
   std::vector<TrialProgress> progress_;
   ResultsByAttempt results_;
   std::optional<double> start_celsius_;
+  domain::Gap gap_;  // before the next trial
   std::int64_t failures_in_a_row_ = 0;
   std::string last_code_;
   std::optional<std::string> stopped_;

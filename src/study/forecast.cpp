@@ -5,12 +5,6 @@
 
 namespace llem::study {
 
-TimeRange declared_time(const domain::Measure& measure) {
-  const double fixed = *measure.baseline.bare_s + *measure.baseline.loaded_s +
-                       2 * *measure.window.pad_s + *measure.window.min_s + *measure.cooldown_s;
-  return {fixed + *measure.warmup.min_s, fixed + *measure.warmup.max_s};
-}
-
 Forecast::Forecast(const domain::Plan& plan) : rest_s_(plan.study.gap.seconds.value_or(0)) {
   if (!plan.trials.empty()) {
     // The longer rests between cycles, spread over the trials.
@@ -19,7 +13,7 @@ Forecast::Forecast(const domain::Plan& plan) : rest_s_(plan.study.gap.seconds.va
     rest_s_ += more * cycles / static_cast<double>(plan.trials.size());
   }
   for (const domain::Configuration& configuration : plan.configurations) {
-    configurations_.push_back({.declared = declared_time(configuration.measure)});
+    configurations_.push_back({.declared = config::declared_time(configuration.measure)});
   }
 }
 
@@ -82,9 +76,9 @@ double Forecast::high_of(const Timed& timed, const Stretch& stretch) {
                      : std::max(stretch.most * timed.declared.low_s, timed.declared.high_s);
 }
 
-TimeRange Forecast::remaining() const {
+config::TimeRange Forecast::remaining() const {
   const Stretch stretch = observed_stretch();
-  TimeRange sum;
+  config::TimeRange sum;
   for (const Timed& timed : configurations_) {
     const auto n = static_cast<double>(timed.expected);
     sum.low_s += n * (low_of(timed, stretch) + rest_s_);

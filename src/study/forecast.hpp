@@ -5,18 +5,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "config/config.hpp"
 #include "domain/plan.hpp"
 
 namespace llem::study {
-
-struct TimeRange {
-  double low_s = 0;
-  double high_s = 0;
-};
-
-/// The phases a trial declares, from the shortest warm-up to the longest; load and the end of the
-/// last pass come on top.
-TimeRange declared_time(const domain::Measure& measure);
 
 class Forecast {
  public:
@@ -32,13 +24,13 @@ class Forecast {
 
   /// Configurations that were timed are taken from their shortest to their longest trial; the
   /// others from their declared phases, stretched as the timed ones were. Rests included.
-  TimeRange remaining() const;
+  config::TimeRange remaining() const;
   /// One number: the mean of timed configurations, the geometric middle of the range for others.
   double expected() const;
 
  private:
   struct Timed {
-    TimeRange declared;
+    config::TimeRange declared;
     std::int64_t expected = 0;
     std::int64_t n = 0;
     double least_s = 0;

@@ -66,12 +66,9 @@ Expected<Gathered> gather(const domain::Plan& plan, const store::RunDirectory& d
     if (result) {
       results.push_back(*std::move(result));
     } else {
-      Event event;
-      event.kind = EventKind::warning;
-      event.text = fmt::format("`{}` is left out of the summary: {}", attempt.path.string(),
-                               result.error().message);
-      unread.push_back(event.text);
-      events(event);
+      unread.push_back(fmt::format("`{}` is left out of the summary: {}", attempt.path.string(),
+                                   result.error().message));
+      warn(events, unread.back());
     }
   }
   for (auto& [key, result] : known) {

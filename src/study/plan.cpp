@@ -245,6 +245,12 @@ domain::Plan replan(const domain::Plan& before, domain::Plan after, std::int64_t
   return after;
 }
 
+domain::Plan without_rests(domain::Plan plan) {
+  plan.study.gap = plan.study.cycle_gap =
+      domain::Gap{.seconds = 0, .temperature_within_c = {}, .max_s = {}};
+  return plan;
+}
+
 std::vector<std::string> differences(const domain::Plan& before, const domain::Plan& after) {
   std::vector<std::string> out;
   const std::set<std::string> old_hashes = hashes_of(before);
@@ -258,13 +264,16 @@ std::vector<std::string> differences(const domain::Plan& before, const domain::P
     name_configurations(after, old_hashes, "new", out);
   }
   // What the content hash leaves out, of configurations that both plan.
+  std::unordered_map<std::string_view, const domain::Configuration*> known;
+  for (const domain::Configuration& then : before.configurations) {
+    known.emplace(then.hash, &then);
+  }
   for (const domain::Configuration& now : after.configurations) {
-    const auto then =
-        std::ranges::find(before.configurations, now.hash, &domain::Configuration::hash);
-    if (then != before.configurations.end()) {
-      changed_fields(base::write_struct(then->measure), base::write_struct(now.measure),
+    if (const auto found = known.find(now.hash); found != known.end()) {
+      const domain::Configuration& then = *found->second;
+      changed_fields(base::write_struct(then.measure), base::write_struct(now.measure),
                      now.label.empty() ? "measure" : name_of(now) + ": measure", out);
-      if (then->deploy.devices != now.deploy.devices) {
+      if (then.deploy.devices != now.deploy.devices) {
         out.push_back(now.label.empty() ? "deploy.devices" : name_of(now) + ": deploy.devices");
       }
     }
@@ -280,17 +289,11 @@ std::vector<std::string> differences(const domain::Plan& before, const domain::P
 
 PointPrediction predict_point(const domain::Configuration& configuration,
                               const domain::ModelFacts& facts, double available_bytes) {
-  const domain::Measure& measure = configuration.measure;
-  PointPrediction prediction;
-  const double fixed = *measure.baseline.bare_s + *measure.baseline.loaded_s +
-                       2 * *measure.window.pad_s + *measure.window.min_s + *measure.cooldown_s;
-  prediction.shortest_s = fixed + *measure.warmup.min_s;
-  prediction.longest_s = fixed + *measure.warmup.max_s;
-  prediction.memory = predict::memory_fit(facts, configuration.deploy,
-                                          configuration.deploy.context_length.value_or(
-                                              workload::longest_request(configuration.workload)),
-                                          available_bytes);
-  return prediction;
+  return {config::declared_time(configuration.measure),
+          predict::memory_fit(facts, configuration.deploy,
+                              configuration.deploy.context_length.value_or(
+                                  workload::longest_request(configuration.workload)),
+                              available_bytes)};
 }
 
 }  // namespace llem::study

@@ -34,12 +34,14 @@ Expected<domain::Plan> make_plan(std::string_view name, config::Space space,
 /// numbers from `unused` on: no directory and no manifest line has them.
 domain::Plan replan(const domain::Plan& before, domain::Plan after, std::int64_t unused);
 
+/// The plan without rests: how fast trials follow is no part of what they measure.
+domain::Plan without_rests(domain::Plan plan);
+
 /// What differs between two plans in words, a line each; empty when the same trials follow.
 std::vector<std::string> differences(const domain::Plan& before, const domain::Plan& after);
 
 struct PointPrediction {
-  double shortest_s = 0;  // of one trial: the declared phases with the shortest warm-up
-  double longest_s = 0;   // with the longest warm-up
+  config::TimeRange declared;  // of one trial
   predict::MemoryFit memory;
 };
 

@@ -1,10 +1,10 @@
 #include "study/rest.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include <fmt/format.h>
 
+#include "engines/worker_engine.hpp"
 #include "sys/clock.hpp"
 #include "sys/wait.hpp"
 
@@ -17,10 +17,6 @@ constexpr Seconds kTemperaturePeriod{1};
 
 MonotonicTime now() {
   return sys::MonotonicClock().now();
-}
-
-MonotonicTime after(MonotonicTime from, Seconds length) {
-  return from + std::chrono::duration_cast<MonotonicTime::duration>(length);
 }
 
 void announce(const RestInputs& inputs, std::string text, double seconds) {
@@ -40,14 +36,13 @@ Expected<StopRequest> wait(const RestInputs& inputs, MonotonicTime until,
       if (enough()) {
         break;
       }
-      look = after(now(), kTemperaturePeriod);
+      look = sys::deadline_after(kTemperaturePeriod);
     }
-    std::array<sys::Waitable, 1> waits{sys::Waitable{.fd = inputs.interrupts.fd}};
-    LLEM_ASSIGN(const bool woken, sys::wait_any(waits, std::min(until, after(now(), kLook))));
-    if (woken) {
-      if (const StopRequest request = inputs.interrupts.read(); request != StopRequest::none) {
-        return request;
-      }
+    LLEM_ASSIGN(const StopRequest request,
+                engines::wait_until(std::min(until, sys::deadline_after(kLook)),
+                                    {.interrupts = inputs.interrupts}));
+    if (request != StopRequest::none) {
+      return request;
     }
   }
   return StopRequest::none;
@@ -84,7 +79,7 @@ Expected<StopRequest> rest_between(const RestInputs& inputs, meters::MeterSet& m
       return StopRequest::none;
     }
     announce(inputs, "", *gap.seconds);
-    return wait(inputs, after(now(), Seconds(*gap.seconds)), [] { return false; });
+    return wait(inputs, sys::deadline_after(Seconds(*gap.seconds)), [] { return false; });
   }
   if (!gap.temperature_within_c || !inputs.start_celsius) {
     return StopRequest::none;
@@ -95,7 +90,7 @@ Expected<StopRequest> rest_between(const RestInputs& inputs, meters::MeterSet& m
     return StopRequest::none;
   }
   announce(inputs, fmt::format("until {:.0f} degrees Celsius", goal), *gap.max_s);
-  return wait(inputs, after(now(), Seconds(*gap.max_s)), cool);
+  return wait(inputs, sys::deadline_after(Seconds(*gap.max_s)), cool);
 }
 
 }  // namespace llem::study

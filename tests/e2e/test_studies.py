@@ -1,5 +1,6 @@
 """Studies of many points: what is planned, in which order it runs, when it stops, and what its documents say."""
 import collections
+import glob
 import http.server
 import json
 import os
@@ -116,6 +117,31 @@ class Planned(Case):
         for extra in ((), ("--json",), ("-o", "elsewhere")):
             self.run_llem("run", "study.json", "--dry-run", *extra, env={"LLEM_WORKER_DIR": os.path.dirname(path)})
         self.assertEqual(tree(self.folder), before)
+
+
+class TwoAtOnce(Case):
+    def starts(self, name):
+        """When each trial of a study was started, as its manifest says."""
+        (run,) = [run for run in self.runs() if os.path.basename(run.path).startswith(name)]
+        (manifest,) = glob.glob(os.path.join(glob.escape(run.path), "manifest", "*.jsonl"))
+        with open(manifest) as file:
+            lines = [json.loads(line) for line in file]
+        return [(line["t"], name) for line in lines if line["state"] == "started"]
+
+    def test_studies_of_one_device_take_turns(self):
+        for name in ("one", "two"):
+            self.write(f"{name}.json", {**study(study={"cycles": 5}), "name": name})
+        first = self.start("run", "one.json")
+        first.until("window")
+        second = self.start("run", "two.json")
+        second.end()
+        first.end()
+        self.assertIn("waiting for cpu", "\n".join(second.lines))
+        order = [name for _, name in sorted(self.starts("one") + self.starts("two"))]
+        begun = order.index("two")
+        together = order[begun:begun + 6]
+        self.assertLessEqual(begun, 2, f"whoever waits is next: {order}")
+        self.assertEqual(together[0::2] + together[1::2], ["two"] * 3 + ["one"] * 3, f"they alternate: {order}")
 
 
 class Measured(Case):

@@ -262,6 +262,7 @@ TEST(Number, prints_as_many_digits_as_the_interval_needs) {
   EXPECT_EQ(number(a_value(0.000123)), "0.000123");
   EXPECT_EQ(number(a_value(-0.00106, 0.00294)), "-0.0011 ± 0.0029");
   EXPECT_EQ(number(a_value(-0.26, 0.01)), "-0.260 ± 0.010");
+  EXPECT_EQ(number(a_value(-4.2e-17, 2.9e-17)), "-4e-17 ± 3e-17") << "never a negative zero";
 }
 
 TEST(Number, shows_the_limits_of_an_interval_that_is_not_symmetric) {

@@ -146,14 +146,14 @@ TEST(Forecast, starts_from_declared_phases_and_tightens) {
   for (const domain::Trial& trial : plan.trials) {
     forecast.expect(trial.configuration);
   }
-  const TimeRange declared = declared_time(plan.configurations[0].measure);
+  const config::TimeRange declared = config::declared_time(plan.configurations[0].measure);
   EXPECT_DOUBLE_EQ(forecast.remaining().low_s, 4 * declared.low_s);
   EXPECT_DOUBLE_EQ(forecast.remaining().high_s, 4 * declared.high_s);
   EXPECT_GT(forecast.expected(), forecast.remaining().low_s);
   EXPECT_LT(forecast.expected(), forecast.remaining().high_s);
   // Trials of the first take 1.5 times the longest they declare.
   forecast.took(0, 1.5 * declared.high_s);
-  const TimeRange left = forecast.remaining();
+  const config::TimeRange left = forecast.remaining();
   EXPECT_DOUBLE_EQ(left.low_s, 1.5 * declared.high_s + 2 * 1.5 * declared.low_s);
   EXPECT_DOUBLE_EQ(left.high_s, 1.5 * declared.high_s + 2 * 1.5 * declared.high_s);
   forecast.took(0, 1.5 * declared.high_s);
