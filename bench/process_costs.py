@@ -34,6 +34,23 @@ study: {cycles: CYCLES, timeout_s: 3600}
 """
 
 
+# At the rate of a server: 32 sequences, 100 steps a second, 500 tokens an answer.
+LONG_STUDY = """
+name: long
+model: scripted
+workload: {dataset: synthetic, requests: 128, input_tokens: {exact: 128}, output_tokens: 500}
+deploy: {engine: scripted, batching: continuous, batch_size: 32, scripted: {decode_step_s: 0.01}}
+measure:
+  profile: quick
+  sample_hz: 100
+  baseline: {bare_s: 0.2, loaded_s: 0.2}
+  warmup: {min_s: 0.5, max_s: 0.5}
+  window: {min_s: WINDOW, pad_s: 0.2}
+  cooldown_s: 0.2
+study: {cycles: 1, timeout_s: 3600}
+"""
+
+
 def declared_and_passed(folder):
     """Per trial: time from its first line in the manifest to its last, less what the recording spent in phases that last
     as long as they were told to (the load of the scripted engine is declared as 0 s)."""
@@ -47,7 +64,7 @@ def declared_and_passed(folder):
 
 
 def main():
-    llem, out = sys.argv[1:3]
+    llem, nvml, out = sys.argv[1:4]
     result = {}
     for name, command in (("version", [llem, "--version"]), ("config", [llem, "config"])):
         runs = [measure(command) for _ in range(20)]
@@ -67,15 +84,21 @@ def main():
     window = os.environ.get("LLEM_BENCH_LONG_S", "600")
     with tempfile.TemporaryDirectory() as folder:
         with open(os.path.join(folder, "study.yaml"), "w") as file:
-            file.write(STUDY.replace("WINDOW", window).replace("CYCLES", "1"))
-        run = measure([llem, "run", "study.yaml", "-q"], cwd=folder)
-        (path,) = [os.path.join(base, name) for base, _, names in os.walk(folder) for name in names
-                   if name == "traces.parquet"]
-        with open(os.path.join(os.path.dirname(path), "recording.json")) as file:
-            channels = len(json.load(file)["channels"])
-        result["long_trial"] = {"window_s": float(window), "rss_mib": run["rss_mib"], "channels": channels,
-                                "code": run["code"]}
-        print(f"resident memory of a {window} s trial: {run['rss_mib']:.1f} MiB, {channels} channels")
+            file.write(LONG_STUDY.replace("WINDOW", window))
+        env = {**os.environ, "LLEM_NVML_LIBRARY": nvml}
+        run = measure([llem, "run", "study.yaml", "-q"], cwd=folder, env=env)
+        (path,) = [base for base, _, names in os.walk(folder) for name in names if name == "traces.parquet"]
+        with open(os.path.join(path, "recording.json")) as file:
+            recording = json.load(file)
+        with open(os.path.join(path, "result.json")) as file:
+            work = json.load(file)["throughput"]
+        sizes = {name: os.path.getsize(os.path.join(path, name)) / 2 ** 20 for name in sorted(os.listdir(path))
+                 if name.endswith(".parquet")}
+        result["long_trial"] = {"window_s": float(window), "rss_mib": run["rss_mib"], "code": run["code"],
+                                "channels": len(recording["channels"]), "requests": work["requests"],
+                                "output_tokens": work["output_tokens"], "files_mib": sizes}
+        print(f"resident memory of a {window} s trial: {run['rss_mib']:.1f} MiB, {len(recording['channels'])} channels at "
+              f"100 Hz, {work['requests']} requests, {work['output_tokens']} output tokens")
     with open(out, "w") as file:
         json.dump(result, file, indent=1)
 

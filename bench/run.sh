@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every benchmark behind docs/benchmarks.md and keeps what they print: run.sh BUILD-FOLDER LLAMA-PREFIX OUT
-# LLEM_BENCH_PAIRS (20), LLEM_BENCH_EFFECT_PAIRS (240), LLEM_BENCH_TRIALS (10) and LLEM_BENCH_LONG_S (600) shorten it.
+# LLEM_BENCH_PAIRS (20), LLEM_BENCH_EFFECT_PAIRS (1200), LLEM_BENCH_TRIALS (10) and LLEM_BENCH_LONG_S (600) shorten it.
 set -euo pipefail
 mkdir -p "$3"
 build=$(realpath "$1") llama=$(realpath "$2") out=$(realpath "$3")
@@ -11,7 +11,8 @@ export LLEM_WORKER_DIR=$build/bin
 echo "== sampler cost"; "$build/bin/bench_sampler" | tee "$out/sampler.txt"
 echo "== analyse"; "$build/bin/bench_analyse" | tee "$out/analyse.txt"
 echo "== plan, manifest and resume of large studies"; "$build/bin/bench_plan" | tee "$out/plan.txt"
-echo "== process costs"; python3 -B "$here/process_costs.py" "$llem" "$out/process_costs.json"
+echo "== process costs"; python3 -B "$here/process_costs.py" "$llem" "$build/lib/libnvidia-ml-fake.so" \
+  "$out/process_costs.json"
 model=$build/models/smollm2-135m.gguf
 python3 -B "$here/../tests/process/fetch_assets.py" "$llem" "$model" > /dev/null
 echo "== engine against llama-bench"

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What sampling at 100 Hz does to the engine: CPU seconds of the worker per token, with the sampler and without.
 
-One worker decodes all the time, on the same CPU as the sampler: the worst place for it. Blocks of a second with and
-without sampling follow each other in pairs of random order, so that both arms meet the same machine; what is compared is
+One worker decodes all the time, on the same CPU as the sampler: the worst place for it. Blocks of a quarter of a second
+with and without sampling follow each other in pairs of random order, so that both arms meet the same machine; what is compared is
 the CPU time per token of the two blocks of each pair, every pair kept. The sampler reads a fake NVML and a fake powercap
 tree at 100 Hz.
 """
@@ -18,6 +18,7 @@ from ratios import geometric_ratio
 from worker_client import Worker
 
 TOKENS = 128
+BLOCK_S = 0.25
 
 
 def tokens_by(steps):
@@ -44,7 +45,7 @@ def tokens_by(steps):
 
 def main():
     sampler, program, model, out = sys.argv[1:5]
-    pairs = int(os.environ.get("LLEM_BENCH_EFFECT_PAIRS", "240"))
+    pairs = int(os.environ.get("LLEM_BENCH_EFFECT_PAIRS", "1200"))
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     with tempfile.TemporaryDirectory() as folder:
         deploy = {"engine": "llamacpp", "batching": "static", "batch_size": 1, "threads": 1,
@@ -53,9 +54,9 @@ def main():
         prompt = worker.tokens(1)
         worker.serve(prompt, TOKENS, 1)
         served = {}
-        serving = threading.Thread(target=lambda: served.update(worker.serve(prompt, TOKENS, 10 ** 9, 2.0 * pairs + 5)))
+        serving = threading.Thread(target=lambda: served.update(worker.serve(prompt, TOKENS, 10 ** 9, 2 * BLOCK_S * pairs * 1.02 + 5)))
         serving.start()
-        done = subprocess.run([sampler, "--beside", str(worker.process.pid), "--blocks", str(2 * pairs), "--seconds", "1"],
+        done = subprocess.run([sampler, "--beside", str(worker.process.pid), "--blocks", str(2 * pairs), "--seconds", str(BLOCK_S)],
                               stdout=subprocess.PIPE, text=True, check=True)
         serving.join()
         with open(served["path"]) as file:
@@ -74,7 +75,7 @@ def main():
         arms[int(hz)].append((float(cpu_end) - float(cpu_begin)) / tokens)
     ratio, low, high = geometric_ratio(arms[100], arms[0])
     print(f"100 Hz against none: {100 * (ratio - 1):+.2f} % [{100 * (low - 1):+.2f}, {100 * (high - 1):+.2f}] CPU per token, "
-          f"{len(arms[0])} pairs of blocks of 1 s")
+          f"{len(arms[0])} pairs of blocks of {BLOCK_S} s")
     with open(out, "w") as file:
         json.dump({"ratio": ratio, "low": low, "high": high, "pairs": len(arms[0]), "cpu_s_per_token_100hz": arms[100],
                    "cpu_s_per_token_without": arms[0]}, file, indent=1)

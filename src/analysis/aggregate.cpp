@@ -236,6 +236,18 @@ bool varies(const std::optional<Aggregate>& a) {
   return a && a->cycles.size() >= 3 && a->cv_ratio.value_or(0) > kHighVariance;
 }
 
+/// Whether something else than the cycle differs between trials that are pooled.
+bool mixed(const Trials& used) {
+  return std::ranges::any_of(used, [&](const domain::TrialResult* trial) {
+    const domain::TrialResult& first = *used.front();
+    const auto scope = [](const domain::TrialResult& t) {
+      return t.energy ? t.energy->headline_scope : std::string();
+    };
+    return trial->identity.engine_version != first.identity.engine_version ||
+           trial->identity.hardware != first.identity.hardware || scope(*trial) != scope(first);
+  });
+}
+
 void judge_cycles(domain::ConfigurationResult& c) {
   if (varies(c.gross_j_per_output_token) || varies(c.output_tokens_per_s)) {
     add_code(c.codes, "high_variance");
@@ -289,6 +301,9 @@ domain::ConfigurationResult aggregate(const domain::Configuration& configuration
   c.n_failed = c.n_attempted - c.n_used;
   fill_energy(c, used);
   fill_rates(c, used);
+  if (mixed(used)) {
+    add_code(c.codes, "mixed_environment");
+  }
   judge_cycles(c);
   return c;
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include <fmt/format.h>
+
 #include "analysis/findings.hpp"
 #include "analysis/parts.hpp"
 #include "analysis/window.hpp"
@@ -10,6 +12,24 @@
 namespace llem::analysis {
 
 namespace {
+
+std::vector<std::string> hardware(const domain::Recording& recording) {
+  std::vector<std::string> names;
+  const domain::HostRecord& host = recording.host;
+  if (host.logical_cpus > 0) {
+    names.push_back(fmt::format("{}, {} of {} CPUs",
+                                host.cpu_model.empty() ? "unknown CPU" : host.cpu_model,
+                                host.logical_cpus, host.machine_cpus));
+  }
+  for (const domain::Device& device : recording.devices) {
+    if (device.kind == "gpu" && device.used) {
+      const std::string_view driver = device.facts.text_or("driver_version", "");
+      names.push_back(driver.empty() ? device.name
+                                     : fmt::format("{}, driver {}", device.name, driver));
+    }
+  }
+  return names;
+}
 
 domain::Identity identity(const domain::Recording& recording) {
   domain::Identity id;
@@ -22,6 +42,7 @@ domain::Identity identity(const domain::Recording& recording) {
   const auto kind = static_cast<std::size_t>(recording.configuration.deploy.engine);
   id.engine = named.empty() ? std::string(domain::words(domain::EngineKind{})[kind]) : named;
   id.engine_version = recording.worker.engine_version;
+  id.hardware = hardware(recording);
   id.model = recording.configuration.model.name;
   id.model_sha256 = recording.configuration.model_sha256;
   id.started_utc = recording.anchor_begin.utc;

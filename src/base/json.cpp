@@ -66,17 +66,25 @@ class Builder {
  public:
   using Sax = nlohmann::json;
 
-  Builder(const char* begin, const char* const* furthest) : begin_(begin), furthest_(furthest) {}
+  Builder(const char* begin, const char* const* furthest, IntegerLists* lists)
+      : begin_(begin), furthest_(furthest), lists_(lists) {}
 
   bool null() { return put({}); }
 
   bool boolean(bool value) { return put(value); }
 
-  bool number_integer(std::int64_t value) { return put(value); }
+  bool number_integer(std::int64_t value) {
+    if (in_list_) {
+      lists_->lists.back().push_back(value);
+      return true;
+    }
+    return put(value);
+  }
 
   bool number_unsigned(std::uint64_t value) {
-    return value <= static_cast<std::uint64_t>(INT64_MAX) ? put(static_cast<std::int64_t>(value))
-                                                          : put(static_cast<double>(value));
+    return value <= static_cast<std::uint64_t>(INT64_MAX)
+               ? number_integer(static_cast<std::int64_t>(value))
+               : put(static_cast<double>(value));
   }
 
   bool number_float(double value, const std::string&) { return put(value); }
@@ -87,11 +95,26 @@ class Builder {
 
   bool start_object(std::size_t) { return open(Json::object()); }
 
-  bool start_array(std::size_t) { return open(Json::array()); }
+  bool start_array(std::size_t) {
+    const bool listed = lists_ != nullptr && !in_list_ && !open_.empty() &&
+                        open_.back().value.is_object() &&
+                        open_.back().value.members().back().first == lists_->key;
+    if (!open(Json::array())) {
+      return false;
+    }
+    if (listed) {
+      lists_->lists.emplace_back();
+      in_list_ = true;
+    }
+    return true;
+  }
 
   bool end_object() { return close(); }
 
-  bool end_array() { return close(); }
+  bool end_array() {
+    in_list_ = false;
+    return close();
+  }
 
   bool key(std::string& name) {
     Open& object = open_.back();
@@ -133,6 +156,9 @@ class Builder {
   }
 
   bool put(Json&& value) {
+    if (in_list_) {
+      return refuse_in_list();
+    }
     if (open_.empty()) {
       root_ = std::move(value);
     } else if (Json& into = open_.back().value; into.is_array()) {
@@ -144,6 +170,9 @@ class Builder {
   }
 
   bool open(Json value) {
+    if (in_list_) {
+      return refuse_in_list();
+    }
     if (open_.size() >= kDeepest) {
       return refuse(fmt::format("nested deeper than {} levels", kDeepest));
     }
@@ -155,6 +184,10 @@ class Builder {
     Json done = std::move(open_.back().value);
     open_.pop_back();
     return put(std::move(done));
+  }
+
+  bool refuse_in_list() {
+    return refuse(fmt::format("`{}` holds something that is no integer", lists_->key));
   }
 
   bool refuse(std::string_view reason) {
@@ -169,6 +202,8 @@ class Builder {
 
   const char* begin_;
   const char* const* furthest_;
+  IntegerLists* lists_;
+  bool in_list_ = false;
   std::vector<Open> open_;
   Json root_;
   std::string message_;
@@ -232,7 +267,8 @@ std::string number_text(double value, JsonStyle style) {
 
 class Writer {
  public:
-  explicit Writer(JsonStyle style) : style_(style) {}
+  explicit Writer(JsonStyle style, const IntegerLists* lists = nullptr)
+      : style_(style), lists_(lists) {}
 
   std::string write(const Json& value) {
     add(value);
@@ -270,7 +306,14 @@ class Writer {
     add_all('{', '}', order, [&](const Json::Member* member) {
       write_string(out_, member->first);
       out_ += style_ == JsonStyle::indented ? ": " : ":";
-      add(member->second);
+      if (lists_ != nullptr && member->first == lists_->key) {
+        LLEM_ASSERT(next_list_ < lists_->lists.size(), "one list for each array under the key");
+        add_all('[', ']', lists_->lists[next_list_++], [&](std::int64_t number) {
+          fmt::format_to(std::back_inserter(out_), "{}", number);
+        });
+      } else {
+        add(member->second);
+      }
     });
   }
 
@@ -302,6 +345,8 @@ class Writer {
   }
 
   JsonStyle style_;
+  const IntegerLists* lists_;
+  std::size_t next_list_ = 0;
   std::string out_;
   std::size_t depth_ = 0;
 };
@@ -371,19 +416,35 @@ std::string write_json(const Json& value, JsonStyle style) {
   return Writer(style).write(value);
 }
 
-Expected<Json> parse_json(std::string_view text) {
+std::string write_json(const Json& value, const IntegerLists& lists) {
+  return Writer(JsonStyle::compact, &lists).write(value);
+}
+
+namespace {
+
+Expected<Json> parse(std::string_view text, IntegerLists* lists) {
   // nlohmann takes a NUL byte for the end of the text and would accept whatever follows it.
   if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
     return failure(ErrorKind::io, fmt::format("broken JSON at byte {}: a NUL byte", nul));
   }
   const char* furthest = text.data();
-  Builder builder(text.data(), &furthest);
+  Builder builder(text.data(), &furthest, lists);
   const Reading begin(text.data(), &furthest);
   const Reading end(text.data() + text.size(), &furthest);
   if (!nlohmann::json::sax_parse(begin, end, &builder)) {
     return tl::unexpected<Error>(builder.error());
   }
   return builder.take();
+}
+
+}  // namespace
+
+Expected<Json> parse_json(std::string_view text) {
+  return parse(text, nullptr);
+}
+
+Expected<Json> parse_json(std::string_view text, IntegerLists& lists) {
+  return parse(text, &lists);
 }
 
 }  // namespace llem::base

@@ -191,6 +191,9 @@ Parsed parse(int argc, char** argv) {
   analyse->footer("Example: llem analyse runs/quickstart-20261122T140102Z-9f31ab02");
   analyse->add_option("directory", out.directory, "run directory")->required();
   analyse->callback([&out] { out.verb = Verb::analyse; });
+  for (CLI::App* command : app.get_subcommands({})) {
+    command->footer(command->get_footer() + "\nEvery command: --json, -q, -v (see llem --help)");
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {

@@ -53,9 +53,9 @@ const std::vector<std::size_t>& LevelIndex::levels_with(const std::string& path,
       }
     }
   }
-  static const std::vector<std::size_t> kNone;
+  static const std::vector<std::size_t> none;
   const auto found = known->second.find(text_of(value));
-  return found == known->second.end() ? kNone : found->second;
+  return found == known->second.end() ? none : found->second;
 }
 
 const std::vector<std::size_t>& LevelIndex::levels_named(const std::string& factor,
@@ -65,9 +65,9 @@ const std::vector<std::size_t>& LevelIndex::levels_named(const std::string& fact
   for (std::size_t i = 0; is_new && i < levels.size(); ++i) {
     known->second[levels[i].name].push_back(i);
   }
-  static const std::vector<std::size_t> kNone;
+  static const std::vector<std::size_t> none;
   const auto found = known->second.find(name);
-  return found == known->second.end() || name.empty() ? kNone : found->second;
+  return found == known->second.end() || name.empty() ? none : found->second;
 }
 
 namespace {

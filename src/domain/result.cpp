@@ -48,6 +48,7 @@ const base::Table& Identity::table() {
       field<&Identity::config_hash>("config_hash", "Content hash of the configuration"),
       field<&Identity::engine>("engine", "Engine"),
       field<&Identity::engine_version>("engine_version", "Version of the engine"),
+      field<&Identity::hardware>("hardware", "CPU and the devices used, with their driver"),
       field<&Identity::model>("model", "Model as given"),
       field<&Identity::model_sha256>("model_sha256", "SHA-256 of the model file"),
       field<&Identity::started_utc>("started_utc", "When the trial began"),

@@ -45,6 +45,7 @@ struct Identity {
   std::string config_hash;
   std::string engine;
   std::string engine_version;
+  std::vector<std::string> hardware;  // "AMD EPYC 9654, 2 of 192 CPUs", "NVIDIA H200, driver 570"
   std::string model;
   std::string model_sha256;
   std::string started_utc;

@@ -9,6 +9,7 @@
 #include <limits>
 #include <span>
 #include <unistd.h>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -170,15 +171,33 @@ Expected<protocol::PromptTokens> WorkerEngine::tokenize(const protocol::PromptRe
               write_document(directory_ / "worker" / "prompts.json", base::write_struct(request)));
   LLEM_TRY(send(protocol::Tokenize{path}));
   LLEM_ASSIGN(const auto answer, expect<protocol::Tokenized>(deadline, "tokenized"));
-  LLEM_ASSIGN(const std::string text, sys::read_file(answer.path));
-  LLEM_ASSIGN(const base::Json json, base::parse_json(text));
-  return base::read_json_struct<protocol::PromptTokens>(json, answer.path);
+  base::IntegerLists tokens{"tokens", {}};
+  base::Json json;
+  {
+    LLEM_ASSIGN(const std::string text, sys::read_file(answer.path));
+    LLEM_ASSIGN(json, base::parse_json(text, tokens));
+  }
+  LLEM_ASSIGN(auto prompts, base::read_json_struct<protocol::PromptTokens>(json, answer.path));
+  if (tokens.lists.size() != prompts.prompts.size()) {
+    return engine_failure(fmt::format("`{}` has prompts without tokens", answer.path),
+                          "protocol_error");
+  }
+  for (std::size_t i = 0; i < prompts.prompts.size(); ++i) {
+    prompts.prompts[i].tokens = std::move(tokens.lists[i]);
+  }
+  return prompts;
 }
 
 Expected<void> WorkerEngine::write_schedule(const std::string& label,
-                                            const protocol::Schedule& schedule) const {
-  LLEM_TRY(write_document(schedule_path(label), base::write_struct(schedule)));
-  return {};
+                                            protocol::Schedule schedule) const {
+  base::IntegerLists tokens{"prompt_tokens", {}};
+  for (protocol::SchedulePass& pass : schedule.passes) {
+    for (protocol::ScheduledRequest& request : pass.requests) {
+      tokens.lists.push_back(std::exchange(request.prompt_tokens, {}));
+    }
+  }
+  return sys::write_file(schedule_path(label),
+                         base::write_json(base::write_struct(schedule), tokens));
 }
 
 Expected<ServeOutcome> WorkerEngine::serve(const std::string& label, const protocol::Repeat& repeat,

@@ -48,7 +48,7 @@ class WorkerEngine {
   Expected<protocol::PromptTokens> tokenize(const protocol::PromptRequest& request,
                                             MonotonicTime deadline);
   /// What serve() of this label plays, as often as it is called.
-  Expected<void> write_schedule(const std::string& label, const protocol::Schedule& schedule) const;
+  Expected<void> write_schedule(const std::string& label, protocol::Schedule schedule) const;
   /// Times in the outcome are on the host's clock. An interrupt cancels the serve; what was served
   /// so far is returned with `cancelled` set, and interrupted() is true.
   Expected<ServeOutcome> serve(const std::string& label, const protocol::Repeat& repeat,

@@ -77,7 +77,7 @@ std::string heading(const ConfigurationResult& c, const TextOptions& options) {
     tail += " · " + c.file_type;
   }
   tail += fmt::format(" · batch {} · {} · {}", c.batch_size, plural(c.requests_per_pass, "request"),
-                      plural(c.n_attempted, "cycle"));
+                      plural(c.n_attempted, "trial"));
   const std::string state = state_word(c.state);
   const auto width = static_cast<std::size_t>(options.width);
   const std::size_t fixed = display_width(tail) + state.size() + 2;

@@ -201,11 +201,10 @@ class Driver {
       return {};
     }
     LLEM_ASSIGN(const Settled settled, settle(planned, *progress.recording, *recording));
-    using enum store::TrialState;
-    progress.standing = settled.state == interrupted ? Standing::open
-                        : settled.state == failed    ? Standing::failed
-                                                     : Standing::done;
-    progress.failures += settled.state == failed ? 1 : 0;
+    const bool failed = settled.state == store::TrialState::failed;
+    const bool open = settled.state == store::TrialState::interrupted;
+    progress.standing = open ? Standing::open : failed ? Standing::failed : Standing::done;
+    progress.failures += failed ? 1 : 0;
     return {};
   }
 
@@ -226,8 +225,10 @@ class Driver {
   }
 
   Expected<void> with_retries(const domain::Trial& planned, TrialProgress& progress) {
-    for (std::int64_t tries = 0; !over(); ++tries) {
-      if (tries > 0) {
+    // Attempts that failed before an interruption count, unless failed trials are asked for again.
+    const std::int64_t before = inputs_.retry_failed ? 0 : progress.failures;
+    for (std::int64_t tries = before; !over(); ++tries) {
+      if (tries > before) {
         gap_ = inputs_.plan.study.gap;
         forecast_.expect(planned.configuration);
       }

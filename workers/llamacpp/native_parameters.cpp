@@ -152,7 +152,7 @@ Json flash_attention(const LiveEngine& engine) {
   return word_of(kFlash, engine.given.context.flash_attn_type);
 }
 
-Json told_or(const std::string& told, Json given) {
+Json told_or(const std::string& told, const Json& given) {
   return told.empty() ? given : Json(told);
 }
 

@@ -1,5 +1,6 @@
 #include "support/engine_files.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -23,11 +24,6 @@ namespace {
 
 using protocol::ScheduledRequest;
 
-tl::unexpected<Error> bad_file(const std::string& path, std::string why) {
-  return failure(ErrorKind::engine, fmt::format("cannot use {}: {}", path, why), {},
-                 "bad_argument");
-}
-
 tl::unexpected<Error> no_write(const std::string& path) {
   return failure(ErrorKind::io, fmt::format("cannot write {}: {}", path, std::strerror(errno)),
                  "check free space and permissions of the output directory", "output_unwritable");
@@ -40,50 +36,19 @@ Expected<T> read_document(const std::string& path) {
   return base::read_json_struct<T>(json, path);
 }
 
-Expected<std::vector<std::int64_t>> token_ids(const base::Json& list, const std::string& path) {
-  if (!list.is_array()) {
-    return bad_file(path, "prompt_tokens is no list");
-  }
-  std::vector<std::int64_t> ids;
-  ids.reserve(list.items().size());
-  for (const base::Json& item : list.items()) {
-    if (!item.is_integer() || item.integer() < 0 ||
-        item.integer() > std::numeric_limits<Token>::max()) {
-      return bad_file(path, "prompt_tokens holds something that is no token id");
-    }
-    ids.push_back(item.integer());
-  }
-  return ids;
-}
-
-/// Takes every prompt_tokens list out of the document, in order.
-Expected<std::vector<std::vector<std::int64_t>>> take_token_lists(base::Json& json,
-                                                                  const std::string& path) {
-  std::vector<std::vector<std::int64_t>> lists;
-  base::Json* passes = json.find("passes");
-  if (passes == nullptr || !passes->is_array()) {
-    return lists;
-  }
-  for (base::Json& pass : passes->items()) {
-    base::Json* requests = pass.find("requests");
-    if (requests == nullptr || !requests->is_array()) {
-      continue;
-    }
-    for (base::Json& request : requests->items()) {
-      if (base::Json* tokens = request.find("prompt_tokens")) {
-        LLEM_ASSIGN(auto ids, token_ids(*tokens, path));
-        lists.push_back(std::move(ids));
-        *tokens = base::Json::array();
-      }
-    }
-  }
-  return lists;
-}
-
 Expected<void> check_request(const ScheduledRequest& request) {
   if (request.prompt_tokens.empty()) {
     return failure(ErrorKind::engine, fmt::format("request {} has an empty prompt", request.id), {},
                    "bad_argument");
+  }
+  const auto is_token = [](std::int64_t id) {
+    return id >= 0 && id <= std::numeric_limits<Token>::max();
+  };
+  if (!std::ranges::all_of(request.prompt_tokens, is_token)) {
+    return failure(
+        ErrorKind::engine,
+        fmt::format("prompt_tokens of request {} holds something that is no token id", request.id),
+        {}, "bad_argument");
   }
   if (request.min_tokens > request.max_tokens) {
     return failure(ErrorKind::engine,
@@ -145,17 +110,19 @@ Expected<protocol::PromptRequest> read_prompt_request(const std::string& path) {
 }
 
 Expected<protocol::Schedule> read_schedule(const std::string& path) {
+  base::IntegerLists tokens{"prompt_tokens", {}};
   base::Json json;
   {
     LLEM_ASSIGN(const std::string text, read_file(path));
-    LLEM_ASSIGN(json, base::parse_json(text));
+    LLEM_ASSIGN(json, base::parse_json(text, tokens));
   }
-  LLEM_ASSIGN(auto lists, take_token_lists(json, path));
   LLEM_ASSIGN(auto schedule, base::read_json_struct<protocol::Schedule>(json, path));
   std::size_t next = 0;
   for (protocol::SchedulePass& pass : schedule.passes) {
     for (ScheduledRequest& request : pass.requests) {
-      request.prompt_tokens = std::move(lists[next++]);
+      if (next < tokens.lists.size()) {
+        request.prompt_tokens = std::move(tokens.lists[next++]);
+      }
       LLEM_TRY(check_request(request));
     }
   }
@@ -194,7 +161,7 @@ Expected<std::string> write_serve(const std::string& stem, const std::string& la
     }
   }
   LLEM_TRY(write_file(file.steps_path, bytes));
-  const std::string path = stem + ".json";
+  std::string path = stem + ".json";
   LLEM_TRY(write_json_file(path, base::write_struct(file)));
   return path;
 }

@@ -54,22 +54,20 @@ class PassLoop {
     }
     const auto shortest = static_cast<std::int64_t>(repeat.min_s * 1e9);
     std::int64_t requests = 0;
-    std::int64_t now = begin;
     do {
       const std::int64_t pass = record_.serve.passes;
       LLEM_ASSIGN(const bool whole, run_pass(pass));
       keep_pass(pass);
-      now = now_ns();
+      record_.serve.t_end_ns = now_ns();
       if (!whole) {
         break;
       }
       requests += static_cast<std::int64_t>(pass_of(pass).requests.size());
       ++record_.serve.passes;
-    } while ((now - begin < shortest || requests < repeat.min_requests) &&
+    } while ((record_.serve.t_end_ns - begin < shortest || requests < repeat.min_requests) &&
              record_.serve.passes <
                  repeat.max_passes.value_or(std::numeric_limits<std::int64_t>::max()) &&
              !interrupt_.raised());
-    record_.serve.t_end_ns = now;
     record_.cancelled = interrupt_.by_host();
     fill_text_bytes();
     return std::move(record_);

@@ -144,6 +144,21 @@ TEST(Aggregate, flags_cycles_that_differ_by_more_than_five_percent) {
   EXPECT_EQ(c.state, ValidityState::flagged);
 }
 
+TEST(Aggregate, flags_cycles_of_different_machines_or_engines) {
+  const auto codes = [](auto change) {
+    std::vector<TrialResult> trials{a_trial(1, 400, 1000), a_trial(2, 400, 1000)};
+    change(trials[1]);
+    const auto c = aggregated(trials);
+    EXPECT_EQ(c.state == ValidityState::flagged, !c.codes.empty());
+    return c.codes;
+  };
+  const std::vector<std::string> mixed{"mixed_environment"};
+  EXPECT_EQ(codes([](TrialResult&) {}), std::vector<std::string>{});
+  EXPECT_EQ(codes([](TrialResult& t) { t.identity.engine_version = "other"; }), mixed);
+  EXPECT_EQ(codes([](TrialResult& t) { t.identity.hardware = {"GPU, driver 2"}; }), mixed);
+  EXPECT_EQ(codes([](TrialResult& t) { t.energy->headline_scope = "host_estimate"; }), mixed);
+}
+
 TEST(Aggregate, lists_cycles_in_their_order_whatever_the_order_of_trials) {
   const auto c = aggregated({a_trial(3, 480, 1000), a_trial(1, 400, 1000), a_trial(2, 440, 1000)});
   const auto& cycles = c.gross_j_per_output_token->cycles;

@@ -187,5 +187,22 @@ TEST(Json, reads_back_whatever_it_writes) {
   }
 }
 
+TEST(Json, keeps_long_lists_of_integers_beside_the_tree) {
+  IntegerLists lists{"n", {}};
+  const std::string text = R"({"a":[{"n":[1,-2,3]},{"b":[4],"n":[]}],"n":[9223372036854775807]})";
+  const auto json = parse_json(text, lists);
+  ASSERT_TRUE(json) << json.error().message;
+  EXPECT_EQ(lists.lists,
+            (std::vector<std::vector<std::int64_t>>{{1, -2, 3}, {}, {9223372036854775807}}));
+  EXPECT_EQ(write_json(*json), R"({"a":[{"n":[]},{"b":[4],"n":[]}],"n":[]})");
+  EXPECT_EQ(write_json(*json, lists), text);
+  for (const char* wrong : {R"({"n":[1,"x"]})", R"({"n":[1.5]})", R"({"n":[[1]]})", R"({"n":[{}]})",
+                            R"({"n":[null]})", R"({"n":[9223372036854775808]})"}) {
+    const auto refused = parse_json(wrong, lists);
+    ASSERT_FALSE(refused) << wrong;
+    EXPECT_NE(refused.error().message.find("no integer"), std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace llem::base

@@ -78,7 +78,7 @@ Summary one(ConfigurationResult c) {
 TEST(Text, of_one_configuration_reads_as_the_manual_shows) {
   EXPECT_EQ(
       summary_text(one(a_result()), {}),
-      "SmolLM2-135M-Instruct · llamacpp · Q4_1 · batch 8 · 100 requests · 5 cycles"
+      "SmolLM2-135M-Instruct · llamacpp · Q4_1 · batch 8 · 100 requests · 5 trials"
       "                    valid\n"
       "  energy        0.412 ± 0.006 J/output token   (gross, CPU package + DRAM; systematic "
       "±6 %)\n"
