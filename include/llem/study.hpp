@@ -41,6 +41,9 @@ class LLEM_API Study {
   std::size_t points() const;
   /// Every resolved point as a JSON document.
   std::string json() const;
+  /// How a file of the Python predecessor was read: what is called otherwise, left out, or means
+  /// something else. Empty for a file of llem.
+  const std::vector<std::string>& notes() const;
 
   struct State;
 
@@ -51,6 +54,18 @@ class LLEM_API Study {
 
   std::shared_ptr<const State> state_;
 };
+
+/// A study file of the Python predecessor in the grammar of llem.
+struct Conversion {
+  std::string yaml;                // with the notes as comments before it
+  std::vector<std::string> notes;  // what is called otherwise, left out, or means something else
+  std::string json;                // both, as one document
+};
+
+/// Writes a predecessor's study file anew; the settings are applied. `yaml` is a file that
+/// `Study::load` takes where its engine is in this version. Refuses (ErrorKind::config) a file that
+/// is not the predecessor's, that is broken, or that asks for something llem cannot express.
+LLEM_API Expected<Conversion> convert(const StudySource& source);
 
 /// One number over the cycles of a configuration. The interval (95 %) is absent below three cycles.
 struct Metric {

@@ -70,34 +70,46 @@ Expected<config::BaseFile> read_base(const std::string& name, const std::string&
   return config::BaseFile{*std::move(text), path.lexically_normal().string()};
 }
 
-}  // namespace
-
-Expected<Study> Study::load(const StudySource& source) {
-  std::string text;
-  if (!source.file.empty()) {
-    std::error_code ignored;
-    if (std::filesystem::is_directory(source.file, ignored)) {
-      return failure(ErrorKind::config,
-                     fmt::format("`{}` is a directory, not a study file", source.file),
-                     "name a .yaml, .yml or .json file; `llem analyse` takes a run directory");
-    }
-    auto read = sys::read_file(source.file);
-    if (!read) {
-      read.error().kind = ErrorKind::config;
-      return tl::unexpected(read.error());
-    }
-    text = *std::move(read);
+/// The text of the file; empty where there is none.
+Expected<std::string> read_text(const StudySource& source) {
+  if (source.file.empty()) {
+    return std::string();
   }
+  std::error_code ignored;
+  if (std::filesystem::is_directory(source.file, ignored)) {
+    return failure(ErrorKind::config,
+                   fmt::format("`{}` is a directory, not a study file", source.file),
+                   "name a .yaml, .yml or .json file; `llem analyse` takes a run directory");
+  }
+  auto read = sys::read_file(source.file);
+  if (!read) {
+    read.error().kind = ErrorKind::config;
+  }
+  return read;
+}
+
+std::vector<config::Override> overrides_of(const StudySource& source) {
   std::vector<config::Override> overrides;
   for (const Setting& setting : source.settings) {
     overrides.push_back({setting.path, setting.value, setting.origin});
   }
-  LLEM_ASSIGN(config::LoadedStudy loaded,
-              config::load_study(text, source.file, overrides, read_base));
-  LLEM_ASSIGN(const config::UserConfig user, api::user_config());
+  return overrides;
+}
+
+config::DefaultInputs default_inputs() {
   const sys::HostFacts host = sys::read_host_facts(sys::system_root());
-  LLEM_ASSIGN(config::Space space, config::expand(loaded, {.usable_cpus = host.logical_cpus},
-                                                  engines::check_deployment));
+  return {.usable_cpus = host.logical_cpus};
+}
+
+}  // namespace
+
+Expected<Study> Study::load(const StudySource& source) {
+  LLEM_ASSIGN(const std::string text, read_text(source));
+  LLEM_ASSIGN(config::LoadedStudy loaded,
+              config::load_study(text, source.file, overrides_of(source), read_base));
+  LLEM_ASSIGN(const config::UserConfig user, api::user_config());
+  LLEM_ASSIGN(config::Space space,
+              config::expand(loaded, default_inputs(), engines::check_deployment));
   std::vector<sys::Path> folders;
   if (!source.file.empty()) {
     folders.push_back(std::filesystem::absolute(source.file).parent_path());
@@ -126,6 +138,10 @@ std::size_t Study::points() const {
   return state_->space.points.size();
 }
 
+const std::vector<std::string>& Study::notes() const {
+  return state_->loaded.notes;
+}
+
 std::string Study::json() const {
   base::Json points = base::Json::array();
   for (const config::Point& point : state_->space.points) {
@@ -134,6 +150,31 @@ std::string Study::json() const {
   return base::write_json(
       base::Json::object({{"name", state_->name}, {"points", std::move(points)}}),
       base::JsonStyle::indented);
+}
+
+Expected<Conversion> convert(const StudySource& source) {
+  LLEM_ASSIGN(const std::string text, read_text(source));
+  const std::vector<config::Override> overrides = overrides_of(source);
+  LLEM_ASSIGN(config::ConvertedStudy converted,
+              config::convert_study(text, source.file, overrides, read_base));
+  if (converted.runs_here) {
+    LLEM_ASSIGN(const config::LoadedStudy loaded,
+                config::load_study(text, source.file, overrides, read_base));
+    if (loaded.missing.empty()) {
+      LLEM_TRY(config::expand(loaded, default_inputs(), engines::check_deployment));
+    }
+  }
+  Conversion out;
+  base::Json notes = base::Json::array();
+  for (const std::string& note : converted.notes) {
+    out.yaml += fmt::format("# {}\n", note);
+    notes.push_back(note);
+  }
+  out.yaml += converted.yaml;
+  out.json = base::write_json(base::Json::object({{"yaml", out.yaml}, {"notes", std::move(notes)}}),
+                              base::JsonStyle::indented);
+  out.notes = std::move(converted.notes);
+  return out;
 }
 
 }  // namespace llem

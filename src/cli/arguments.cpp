@@ -53,6 +53,18 @@ std::string yaml_text(const std::string& text) {
   return quoted + '"';
 }
 
+void add_value_flag(CLI::App& verb, const ValueFlag& flag, Arguments& out) {
+  verb.add_option_function<std::string>(
+      flag.names,
+      [&out, flag](const std::string& value) {
+        const std::string names(flag.names);
+        const auto dashes = names.find("--");
+        out.source.settings.push_back({flag.path, flag.text ? yaml_text(value) : value,
+                                       names.substr(dashes, names.find(',', dashes) - dashes)});
+      },
+      flag.help);
+}
+
 Shard parse_shard(const std::string& text) {
   const auto number = [&text](std::string_view part) {
     std::int64_t value = 0;
@@ -101,15 +113,7 @@ void add_run(CLI::App& app, Arguments& out) {
   run->footer("Example: llem run --model smollm2-135m --batch-size 8 --quick");
   run->add_option("study", out.source.file, "study file (.yaml, .yml, .json)");
   for (const ValueFlag& flag : kValueFlags) {
-    run->add_option_function<std::string>(
-        flag.names,
-        [&out, flag](const std::string& value) {
-          const std::string names(flag.names);
-          const auto dashes = names.find("--");
-          out.source.settings.push_back({flag.path, flag.text ? yaml_text(value) : value,
-                                         names.substr(dashes, names.find(',', dashes) - dashes)});
-        },
-        flag.help);
+    add_value_flag(*run, flag, out);
   }
   run->add_option_function<std::vector<std::string>>(
          "--set",
@@ -162,6 +166,17 @@ void add_config(CLI::App& app, Arguments& out) {
   CLI::App* schema = config->add_subcommand("schema", "the JSON Schema of a document");
   schema->add_option("name", out.schema, "which one; without it, the names");
   schema->callback([&out] { out.verb = Verb::config_schema; });
+  CLI::App* convert = config->add_subcommand(
+      "convert", "a study file of the Python predecessor in the grammar of llem");
+  convert->footer("Example: llem config convert study.yaml -e llamacpp > converted.yaml");
+  convert->add_option("study", out.source.file, "study file of the predecessor")->required();
+  for (const ValueFlag& flag : kValueFlags) {
+    if (flag.path == std::string_view("model.name") ||
+        flag.path == std::string_view("deploy.engine")) {
+      add_value_flag(*convert, flag, out);
+    }
+  }
+  convert->callback([&out] { out.verb = Verb::config_convert; });
   config->add_subcommand("path", "where your configuration file is")->callback([&out] {
     out.verb = Verb::config_path;
   });

@@ -9,7 +9,16 @@
 
 namespace llem::cli {
 
-enum class Verb { run, config_show, config_init, config_schema, config_path, doctor, analyse };
+enum class Verb {
+  run,
+  config_show,
+  config_init,
+  config_schema,
+  config_path,
+  config_convert,
+  doctor,
+  analyse
+};
 
 struct Arguments {
   Verb verb = Verb::run;

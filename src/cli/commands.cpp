@@ -183,6 +183,11 @@ int run_study(const Arguments& arguments) {
   if (!study) {
     return report(study.error(), arguments);
   }
+  if (*study) {
+    for (const std::string& note : (*study)->notes()) {
+      say("note: {}\n", note);
+    }
+  }
   RunOptions options = run_options(arguments);
   if (arguments.dry_run) {
     const auto planned = plan(**study, options);
@@ -275,6 +280,14 @@ int show_schema(const Arguments& arguments) {
   return text ? print(*text, 0) : report(text.error(), arguments);
 }
 
+int convert_study(const Arguments& arguments) {
+  const auto converted = convert(arguments.source);
+  if (!converted) {
+    return report(converted.error(), arguments);
+  }
+  return arguments.json ? print_json(converted->json, 0) : print(converted->yaml, 0);
+}
+
 int show_text(const Arguments& arguments, const std::string& key, const std::string& text) {
   return arguments.json ? print_json(text_json(key, text), 0) : print(text, 0);
 }
@@ -314,6 +327,8 @@ int execute(const Arguments& arguments) {
       return show_schema(arguments);
     case Verb::config_init:
       return show_text(arguments, "study", initial_study(arguments.model, arguments.engine));
+    case Verb::config_convert:
+      return convert_study(arguments);
     case Verb::config_path:
       return show_text(arguments, "path", user_configuration_path() + "\n");
   }

@@ -27,6 +27,13 @@ std::optional<domain::EngineKind> engine_of(std::string_view path) {
   return std::nullopt;
 }
 
+/// Points of an engine that is not there are skipped; until then they have one that is.
+Tree stand_in(const Tree& engine) {
+  Tree word = engine;
+  word.scalar = words(domain::EngineKind{}).front();
+  return word;
+}
+
 /// A mark for an error about a value that has none of its own.
 base::Mark mark_of(const Tree::Entry& entry) {
   return entry.value.mark.line > 0 ? entry.value.mark : entry.mark;
@@ -302,7 +309,13 @@ Expected<Path> find_path(const std::string& path, const Places& places, base::Ma
 
 Expected<void> read_value(const Path& path, const Tree& value, const Places& places,
                           const std::string& where, Level& level) {
-  auto read = base::Assignment::read(path, value, places.files(), where);
+  const Error* missing = path->text() == "deploy.engine" ? places.missing_engine(value) : nullptr;
+  if (missing != nullptr) {
+    level.impossible = *missing;
+  }
+  auto read = missing != nullptr
+                  ? base::Assignment::read(path, stand_in(value), places.files(), where)
+                  : base::Assignment::read(path, value, places.files(), where);
   if (!read) {
     return tl::unexpected(places.placed(std::move(read).error()));
   }

@@ -25,9 +25,10 @@ using Path = std::shared_ptr<const base::FieldPath>;
 
 struct Level {
   std::vector<base::Assignment> values;
-  std::vector<std::string> shown;  // one a value
-  std::string name;                // of a variant or a named experiment
-  std::string label;               // "batch_size 8": its part of a point's label
+  std::vector<std::string> shown;   // one a value
+  std::string name;                 // of a variant or a named experiment
+  std::string label;                // "batch_size 8": its part of a point's label
+  std::optional<Error> impossible;  // it names an engine that this version lacks
 };
 
 /// A path that levels set, and where that is written.

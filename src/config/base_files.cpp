@@ -7,6 +7,7 @@
 
 #include "base/text.hpp"
 #include "config/merge.hpp"
+#include "config/predecessor.hpp"
 
 namespace llem::config {
 namespace {
@@ -36,9 +37,10 @@ Expected<void> check_chain(const std::vector<std::string>& files, const std::str
   return {};
 }
 
-/// The tree of the file that `name` stands for; its name is added to `files`.
-Expected<Tree> read_one(const Tree& name, const std::string& where, std::vector<std::string>& files,
-                        const ReadBase& read_base) {
+}  // namespace
+
+Expected<Tree> read_base_file(const Tree& name, const std::string& where,
+                              std::vector<std::string>& files, const ReadBase& read_base) {
   if (name.kind != Tree::Kind::scalar) {
     return refused(where, "`base` must be the path of one study file", "");
   }
@@ -65,8 +67,6 @@ Expected<Tree> read_one(const Tree& name, const std::string& where, std::vector<
   return tree;
 }
 
-}  // namespace
-
 Expected<void> lay_over_bases(Tree& tree, std::vector<std::string>& files,
                               const ReadBase& read_base) {
   std::vector<Tree> pile;  // from the study file downwards
@@ -76,7 +76,13 @@ Expected<void> lay_over_bases(Tree& tree, std::vector<std::string>& files,
       break;
     }
     const std::string where = base::place(files, name->mark) + " base";
-    LLEM_ASSIGN(Tree next, read_one(*name, where, files, read_base));
+    LLEM_ASSIGN(Tree next, read_base_file(*name, where, files, read_base));
+    if (predecessor::is_study(next)) {
+      return refused(where,
+                     fmt::format("`{}` is a file of the Python predecessor, and this one is not",
+                                 files.back()),
+                     fmt::format("write it anew: llem config convert {}", files.back()));
+    }
     pile.push_back(std::move(next));
   }
   const base::Table& table = domain::StudyConfig::table();

@@ -15,4 +15,9 @@ namespace llem::config {
 Expected<void> lay_over_bases(base::Tree& tree, std::vector<std::string>& files,
                               const ReadBase& read_base);
 
+/// The tree of the file that `name` stands for, written at `where`; the name of that file is added
+/// to `files`, and places count into them. A chain that leads back is refused.
+Expected<base::Tree> read_base_file(const base::Tree& name, const std::string& where,
+                                    std::vector<std::string>& files, const ReadBase& read_base);
+
 }  // namespace llem::config

@@ -35,6 +35,9 @@ struct Override {
 /// configuration", "default".
 using Origins = std::map<std::string, std::string>;
 
+/// Engines that a study names and this version lacks, with what is said of points that need one.
+using MissingEngines = std::map<std::string, Error, std::less<>>;
+
 struct LoadedStudy {
   domain::StudyConfig config;
   Origins origins;
@@ -42,6 +45,8 @@ struct LoadedStudy {
   std::string text;  // as given; generated from the flags when there was no file
   std::string file;
   std::vector<std::string> files;  // this one, then the bases beneath it; marks count into it
+  std::vector<std::string> notes;  // how a file of the Python predecessor was read
+  MissingEngines missing;          // a point that names one is skipped
 };
 
 /// Reads a file that `base` names, relative to the file that names it; the path comes back for
@@ -55,9 +60,23 @@ using ReadBase =
     std::function<Expected<BaseFile>(const std::string& name, const std::string& from)>;
 
 /// Reads a study file's text (empty text: from overrides alone), merges it over its bases and
-/// applies overrides. An override of a swept path is refused.
+/// applies overrides. An override of a swept path is refused. A file of the Python predecessor is
+/// translated first; one whose only engine this version lacks is refused, unless an override names
+/// another.
 Expected<LoadedStudy> load_study(std::string_view text, std::string_view file,
                                  const std::vector<Override>& overrides, const ReadBase& read_base);
+
+struct ConvertedStudy {
+  std::string yaml;
+  std::vector<std::string> notes;
+  bool runs_here = true;  // an engine that it names is in this version
+};
+
+/// A study file of the Python predecessor in our grammar, with the overrides applied. Refuses a
+/// file that is not the predecessor's, and what `load_study` refuses but a missing engine.
+Expected<ConvertedStudy> convert_study(std::string_view text, std::string_view file,
+                                       const std::vector<Override>& overrides,
+                                       const ReadBase& read_base);
 
 /// The error with the origin of each path its context names put before it: "deploy.threads" becomes
 /// "study.yaml:7:12 deploy.threads". For what `resolve` refuses, which knows paths only.

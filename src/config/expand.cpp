@@ -2,6 +2,7 @@
 #include <array>
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -38,6 +39,7 @@ struct Draft {
   StudyConfig config;
   std::string label;
   std::vector<std::int64_t> levels;
+  std::optional<Error> impossible;  // why it cannot be, whatever its values
 };
 
 /// A point written under `include`, read.
@@ -161,7 +163,7 @@ class Expander {
   }
 
   Draft drafted(Combination combination) const {
-    Draft draft{constants(combination.engine), "", std::move(combination.levels)};
+    Draft draft{constants(combination.engine), "", std::move(combination.levels), {}};
     for (std::size_t i = 0; i < axes_.size(); ++i) {
       if (draft.levels[i] < 0) {
         continue;
@@ -169,6 +171,9 @@ class Expander {
       const Level& level = axes_[i].levels[static_cast<std::size_t>(draft.levels[i])];
       for (const base::Assignment& value : level.values) {
         value.apply(&draft.config);
+      }
+      if (level.impossible) {
+        draft.impossible = level.impossible;
       }
       if (axes_[i].levels.size() > 1 && !level.label.empty()) {
         draft.label += draft.label.empty() ? "" : ", ";
@@ -179,7 +184,9 @@ class Expander {
   }
 
   Expected<void> add(Draft draft) {
-    auto resolved = resolved_point(std::move(draft.config));
+    auto resolved = draft.impossible
+                        ? Expected<StudyConfig>(tl::unexpected(*std::move(draft.impossible)))
+                        : resolved_point(std::move(draft.config));
     if (resolved) {
       space_.points.push_back(
           {*std::move(resolved), std::move(draft.label), std::move(draft.levels)});
@@ -319,7 +326,7 @@ class Expander {
 
   Draft drafted(const Extra& extra) {
     const EngineKind usual = study_.config.deploy.engine;
-    Draft draft{constants(usual), extra.level.label, {}};
+    Draft draft{constants(usual), extra.level.label, {}, extra.level.impossible};
     put(extra, draft.config);
     if (const EngineKind engine = draft.config.deploy.engine; engine != usual) {
       draft.config = constants(engine);

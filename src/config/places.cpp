@@ -36,6 +36,11 @@ Error Places::placed(Error error) const {
   return error;
 }
 
+const Error* Places::missing_engine(const base::Tree& engine) const {
+  const auto found = study_.missing.find(engine.scalar);
+  return found == study_.missing.end() ? nullptr : &found->second;
+}
+
 tl::unexpected<Error> Places::refused(base::Mark mark, const std::string& path, std::string message,
                                       std::string hint) const {
   return tl::unexpected<Error>(

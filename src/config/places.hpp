@@ -21,6 +21,9 @@ class Places {
   /// The error with overrides named where the reader could name no line.
   Error placed(Error error) const;
 
+  /// What is said of points with that engine, where this version lacks it.
+  const Error* missing_engine(const base::Tree& engine) const;
+
   tl::unexpected<Error> refused(base::Mark mark, const std::string& path, std::string message,
                                 std::string hint) const;
 

@@ -8,9 +8,12 @@
 
 #include "base/field_io.hpp"
 #include "base/text.hpp"
+#include "config/axes.hpp"
 #include "config/base_files.hpp"
 #include "config/config.hpp"
 #include "config/overrides.hpp"
+#include "config/places.hpp"
+#include "config/predecessor.hpp"
 #include "config/yaml_text.hpp"
 
 namespace llem::config {
@@ -103,6 +106,71 @@ Expected<void> read_constants(LoadedStudy& study) {
   return {};
 }
 
+/// The engine that an override names for all points.
+std::optional<std::string> engine_of(const std::vector<Override>& overrides) {
+  for (auto override = overrides.rbegin(); override != overrides.rend(); ++override) {
+    const auto value = override->path == "deploy.engine"
+                           ? parse_yaml(override->value, override->origin)
+                           : Expected<Tree>();
+    if (value && value->kind == Tree::Kind::scalar) {
+      return value->scalar;
+    }
+  }
+  return std::nullopt;
+}
+
+/// The tree of the file over its bases, under the overrides.
+Expected<void> read_tree(LoadedStudy& study, std::string_view text,
+                         const std::vector<Override>& overrides, const ReadBase& read_base) {
+  LLEM_ASSIGN(study.tree, parse_yaml(text, study.file));
+  Tree& tree = study.tree;
+  if (tree.kind != Tree::Kind::map && tree.kind != Tree::Kind::null) {
+    return {};
+  }
+  tree.kind = Tree::Kind::map;
+  if (predecessor::is_study(tree)) {
+    LLEM_ASSIGN(
+        predecessor::Translation translation,
+        predecessor::translate(std::move(tree), study.files, read_base, engine_of(overrides)));
+    tree = std::move(translation.tree);
+    study.notes = std::move(translation.notes);
+    study.missing = std::move(translation.missing);
+  }
+  LLEM_TRY(lay_over_bases(tree, study.files, read_base));
+  for (const Override& override : overrides) {
+    LLEM_TRY(apply(tree, override));
+  }
+  return {};
+}
+
+/// Takes the engine of the constants out of the tree where this version lacks it, and gives back
+/// what there is to say about it.
+std::optional<Error> take_missing_engine(LoadedStudy& study) {
+  Tree* deploy = study.tree.find("deploy");
+  const Tree* engine = deploy != nullptr ? deploy->find("engine") : nullptr;
+  const auto missing = engine != nullptr ? study.missing.find(engine->scalar) : study.missing.end();
+  if (missing == study.missing.end()) {
+    return std::nullopt;
+  }
+  std::erase_if(deploy->entries, [](const Tree::Entry& entry) { return entry.key == "engine"; });
+  return missing->second;
+}
+
+/// From the tree to checked constants.
+Expected<void> read_config(LoadedStudy& study, const std::vector<Override>& overrides) {
+  const base::FileNames files(study.files);
+  if (auto free = check_overrides(study.tree, overrides, files); !free) {
+    return tl::unexpected<Error>(attributed(std::move(free).error(), study.file, overrides));
+  }
+  if (auto read = read_constants(study); !read) {
+    return tl::unexpected<Error>(attributed(std::move(read).error(), study.file, overrides));
+  }
+  OriginCollector origins(files, overrides);
+  origins.collect(domain::StudyConfig::table(), &study.tree, "");
+  study.origins = origins.take();
+  return {};
+}
+
 }  // namespace
 
 Expected<LoadedStudy> load_study(std::string_view text, std::string_view file,
@@ -111,34 +179,45 @@ Expected<LoadedStudy> load_study(std::string_view text, std::string_view file,
   LoadedStudy study;
   study.file = file;
   study.files = {study.file};
-  LLEM_ASSIGN(study.tree, parse_yaml(text, file));
-  Tree& tree = study.tree;
-  if (tree.kind == Tree::Kind::map || tree.kind == Tree::Kind::null) {
-    tree.kind = Tree::Kind::map;
-    LLEM_TRY(lay_over_bases(tree, study.files, read_base));
-    for (const Override& override : overrides) {
-      LLEM_TRY(apply(tree, override));
-    }
+  LLEM_TRY(read_tree(study, text, overrides, read_base));
+  if (auto missing = take_missing_engine(study)) {
+    return tl::unexpected<Error>(*std::move(missing));
   }
-  const base::FileNames files(study.files);
-  if (auto free = check_overrides(tree, overrides, files); !free) {
-    return tl::unexpected<Error>(attributed(std::move(free).error(), file, overrides));
-  }
-  if (auto read = read_constants(study); !read) {
-    return tl::unexpected<Error>(attributed(std::move(read).error(), file, overrides));
-  }
+  LLEM_TRY(read_config(study, overrides));
   const bool from_file = !base::trim(text).empty();
   if (study.config.name.empty()) {
     study.config.name = default_name(study.config, from_file ? file : "");
   }
-  OriginCollector origins(files, overrides);
-  origins.collect(domain::StudyConfig::table(), &tree, "");
-  study.origins = origins.take();
   study.text = from_file ? std::string(text)
                          : "# Written by llem from its command line; `llem run` on this file does "
                            "the same.\n" +
-                               write_yaml(tree);
+                               write_yaml(study.tree);
   return study;
+}
+
+Expected<ConvertedStudy> convert_study(std::string_view text, std::string_view file,
+                                       const std::vector<Override>& overrides,
+                                       const ReadBase& read_base) {
+  LoadedStudy study;
+  study.file = file;
+  study.files = {study.file};
+  LLEM_ASSIGN(const Tree written, parse_yaml(text, file));
+  if (!predecessor::is_study(written)) {
+    return failure(ErrorKind::config,
+                   fmt::format("`{}` is no study file of the Python predecessor", file),
+                   written.kind == Tree::Kind::map && !written.entries.empty()
+                       ? fmt::format("it is read as llem's own: llem run {} --dry-run", file)
+                       : "");
+  }
+  LLEM_TRY(read_tree(study, text, overrides, read_base));
+  ConvertedStudy converted;
+  converted.yaml = write_yaml(study.tree);
+  converted.runs_here = !take_missing_engine(study);
+  converted.notes = study.notes;
+  LLEM_TRY(read_config(study, overrides));
+  const Places places(study);
+  LLEM_TRY(read_axes(study, places, kMostPoints));
+  return converted;
 }
 
 Error with_origins(Error error, const Origins& origins) {
