@@ -71,6 +71,9 @@ class Translator {
     LLEM_TRY(read_sweep());
     LLEM_TRY(combine_engines());
     LLEM_TRY(read_experiments());
+    if (space_.one_engine && !sets("deploy.batch_size")) {
+      note_batch_default(space_.engines.front().word, reader_);
+    }
     Translation out;
     out.tree = write_space(space_);
     add_defaults_notes(tree_, reader_);
@@ -89,11 +92,28 @@ class Translator {
     return nullptr;
   }
 
+  /// Whether a constant or some level is for that path.
+  bool sets(std::string_view path) const {
+    const auto is_in = [&](const Bundle& level) {
+      return find_given(level.given, path) != nullptr;
+    };
+    return find_given(space_.constants.general, path) != nullptr ||
+           std::any_of(space_.axes.begin(), space_.axes.end(),
+                       [&](const SweptAxis& axis) {
+                         return std::any_of(axis.levels.begin(), axis.levels.end(), is_in);
+                       }) ||
+           std::any_of(space_.experiments.begin(), space_.experiments.end(),
+                       [&](const Experiment& point) { return is_in(point.bundle); });
+  }
+
   // --- engines ---
 
   /// One word, or a list of them.
   Expected<void> add_engines(const Key& key, const Tree& value) {
     const bool list = value.kind == Tree::Kind::list;
+    if (list && value.items.empty()) {
+      return reader_.refused(key, "the list of engines is empty", "name one");
+    }
     for (const Tree& item : list ? value.items : std::vector{value}) {
       LLEM_ASSIGN(std::string word, reader_.engine_word(key, item));
       space_.engines.push_back({std::move(word), item.mark.line > 0 ? item.mark : key.mark});
@@ -310,10 +330,12 @@ class Translator {
   }
 
   Expected<void> read_experiment(std::size_t i, const Tree& map) {
-    reader_.set_room(fmt::format("experiments[{}].", i));
     if (map.kind != Tree::Kind::map) {
-      return reader_.refused({"", map.mark}, "an experiment is a map of what it sets", "");
+      reader_.set_room("");
+      return reader_.refused({fmt::format("experiments[{}]", i), map.mark},
+                             "an experiment is a map of what it sets", "");
     }
+    reader_.set_room(fmt::format("experiments[{}].", i));
     const NamedEngine& engine = entry_engines_[i];
     Reading reading;
     for (const Tree::Entry& entry : map.entries) {

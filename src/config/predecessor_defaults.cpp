@@ -96,12 +96,6 @@ void add_engine_defaults(std::string_view engine, Form form, base::Mark mark, Re
   if (engine == "transformers") {
     own.push_back({"deploy.batching", scalar_at(mark, "static"), "a default of the predecessor"});
     reader.note("`transformers` serves whole batches: `deploy.batching` is static");
-  } else if ((engine == "vllm" || engine == "tensorrt_llm") &&
-             find_given(own, "deploy.batch_size") == nullptr) {
-    reader.note(
-        fmt::format("how many requests `{}` serves together by itself, {}, is not taken "
-                    "over: set `deploy.batch_size`",
-                    engine, engine == "vllm" ? 256 : 8));
   }
   const bool sampled =
       find_given(own, fmt::format("{}.temperature", kSampling)) != nullptr ||
@@ -109,6 +103,16 @@ void add_engine_defaults(std::string_view engine, Form form, base::Mark mark, Re
       find_given(constants.general, fmt::format("{}.preset", kSampling)) != nullptr;
   if (engine == "vllm" && form == Form::nested && !sampled) {
     Defaults(mark, own, reader).add(fmt::format("{}.temperature", kSampling), "1");
+  }
+}
+
+void note_batch_default(std::string_view engine, KeyReader& reader) {
+  const std::string_view most = engine == "vllm" ? "256" : engine == "tensorrt_llm" ? "8" : "";
+  if (!most.empty()) {
+    reader.note(
+        fmt::format("how many requests `{}` serves together by itself, {}, is not taken "
+                    "over: set `deploy.batch_size`",
+                    engine, most));
   }
 }
 

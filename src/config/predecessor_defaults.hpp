@@ -21,6 +21,9 @@ bool is_nested(const base::Tree& tree);
 void add_engine_defaults(std::string_view engine, Form form, base::Mark mark, Reading& constants,
                          KeyReader& reader);
 
+/// Says that ours is another, where nothing sets how many requests an engine serves together.
+void note_batch_default(std::string_view engine, KeyReader& reader);
+
 /// Adds defaults that differ from ours, where the constants say nothing.
 void add_defaults(Form form, base::Mark mark, std::vector<Given>& constants, KeyReader& reader);
 

@@ -4,6 +4,7 @@
 // for whoever wrote it.
 
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,9 @@ const Given* find_given(const std::vector<Given>& given, std::string_view path);
 base::Tree scalar_at(base::Mark mark, std::string text, bool quoted = false);
 
 bool is_null(const base::Tree& tree);
+
+/// A hint that names the nearest of the words; empty where none is near.
+std::string did_you_mean(std::string_view word, std::span<const std::string_view> candidates);
 
 /// A key as it is written: its whole path, and where.
 struct Key {

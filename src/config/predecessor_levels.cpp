@@ -244,6 +244,10 @@ class AxisReader {
   Expected<void> find_leaves(const Tree& map, const std::string& above, std::vector<Leaf>& leaves) {
     for (const Tree::Entry& entry : map.entries) {
       Key key{full_path(above + entry.key), entry.mark};
+      if (table_path(key.path) == "backend") {
+        return reader_.refused(key, "a group cannot say which engine runs",
+                               "vary `backend`, or write the points under experiments");
+      }
       const bool section = is_section(key.path);
       if (section && entry.value.kind == Tree::Kind::map) {
         LLEM_TRY(find_leaves(entry.value, key.path + ".", leaves));

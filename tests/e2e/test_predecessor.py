@@ -48,7 +48,7 @@ class Predecessor(Case):
 
     def test_the_nested_form_is_measured(self):
         done = self.run_llem("run", "nested_study.yaml", "--set", "deploy.engine=scripted", *SHORT)
-        self.assert_notes(done.stderr, "task.dataset.n_prompts: now `workload.requests`",
+        self.assert_notes(done.stderr, "nested_study.yaml:5:32 task.dataset.n_prompts: now `workload.requests`",
                           "vllm.engine_params.enforce_eager: left out; an argument of `vllm`",
                           "measurement.latency_profiling: left out", "experiment_order: now `study.order`")
         run = self.the_run()
