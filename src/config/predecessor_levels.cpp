@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -138,10 +139,13 @@ void round_levels(const std::string& ours, std::vector<Tree>& levels) {
 
 // --- bundles ---
 
-bool same(const std::vector<Given>& a, const std::vector<Given>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Given& x, const Given& y) {
-    return x.path == y.path && write_yaml(x.value) == write_yaml(y.value);
-  });
+/// Equal for bundles of equal content.
+std::string text_of(const std::vector<Given>& given) {
+  std::string text;
+  for (const Given& value : given) {
+    text += fmt::format("{}: {}", value.path, write_yaml(value.value));
+  }
+  return text;
 }
 
 std::string name_of(const std::vector<Given>& given) {
@@ -210,10 +214,7 @@ class AxisReader {
       }
       lay_over(bundle.given, given);
     }
-    const bool known =
-        std::any_of(axis_.levels.begin(), axis_.levels.end(),
-                    [&](const Bundle& level) { return same(level.given, bundle.given); });
-    if (known) {
+    if (!known_.insert(text_of(bundle.given)).second) {
       merged_ = true;
       return {};
     }
@@ -269,7 +270,7 @@ class AxisReader {
 
   Expected<void> cross(const std::vector<Leaf>& leaves, std::size_t at, Reading reading) {
     if (at == leaves.size()) {
-      if (axis_.levels.size() >= kMostLevels) {
+      if (++crossed_ > kMostLevels) {
         return reader_.refused(axis_.key,
                                fmt::format("the group has more than {} levels", kMostLevels), "");
       }
@@ -286,7 +287,9 @@ class AxisReader {
   const Tree& value_;
   KeyReader& reader_;
   SweptAxis axis_;
-  bool merged_ = false;  // levels were equal
+  std::set<std::string> known_;  // levels as text
+  bool merged_ = false;          // levels were equal
+  std::size_t crossed_ = 0;      // levels of groups, equal ones too
 };
 
 }  // namespace
