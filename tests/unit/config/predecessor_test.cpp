@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/json.hpp"
@@ -288,6 +289,15 @@ constexpr Refusal kRefusals[] = {
 };
 
 INSTANTIATE_TEST_SUITE_P(Predecessor, Refused, testing::ValuesIn(kRefusals));
+
+TEST(PredecessorGroups, are_counted_before_equal_levels_become_one) {
+  std::string group = "task: {model: m}\nsweep:\n  g:\n    - {";
+  for (int i = 0; i < 30; ++i) {
+    group += fmt::format("transformers.own_{}: [1, 2], ", i);
+  }
+  EXPECT_EQ(refusal(group + "task.random_seed: 1}\n"),
+            "error: the group has more than 10000 levels\n  at study.yaml:3:3 sweep.g\n");
+}
 
 // --- what is said ---
 
