@@ -119,7 +119,7 @@ TEST(Text, of_fewer_than_three_cycles_says_why_there_is_no_interval) {
   c.gross_j_per_output_token->interval.reset();
   const std::string text = summary_text(one(c), {});
   EXPECT_NE(text.find("  energy        0.412 J/output token "), std::string::npos) << text;
-  EXPECT_NE(text.find("· 1 cycle  "), std::string::npos) << text;
+  EXPECT_NE(text.find("· 1 trial  "), std::string::npos) << text;
   EXPECT_NE(text.find("no intervals: they need three cycles, 1 measured"), std::string::npos);
 }
 
