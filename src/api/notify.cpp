@@ -7,8 +7,9 @@
 namespace llem::api {
 
 void notify(const domain::Notify& notify, const std::string& summary_json,
-            const EventSink& events) {
-  if (const auto posted = sys::post_json(notify.url, summary_json); !posted) {
+            const Interrupts& interrupts, const EventSink& events) {
+  const sys::PostOptions options{.interrupt_fd = interrupts.fd};
+  if (const auto posted = sys::post_json(notify.url, summary_json, options); !posted) {
     warn(events, fmt::format("study.notify: {}", posted.error().message));
   }
 }

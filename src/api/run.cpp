@@ -168,7 +168,7 @@ Expected<RunOutcome> drive(domain::Plan planned, const std::vector<study::Means>
   sink(event);
   RunOutcome outcome = outcome_of(driven, directory, plan, options.text_width);
   if (plan.study.notify && !driven.interrupted) {
-    api::notify(*plan.study.notify, outcome.json, sink);
+    api::notify(*plan.study.notify, outcome.json, options.interrupts, sink);
   }
   return outcome;
 }

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/field_io.hpp"
+#include "base/field_path.hpp"
 #include "base/text.hpp"
 
 namespace llem::base {
@@ -105,6 +106,9 @@ class Reader {
   }
 
   tl::unexpected<Error> wrong(const Slot& slot, std::string hint = {}) const {
+    if (slot.field.type->kind == Kind::list && slot.tree.kind == Tree::Kind::map && hint.empty()) {
+      hint = "as list entries, each with a dash before it: `- {…}`";
+    }
     return error(slot,
                  fmt::format("{} must be {}, got {}", slot.name,
                              with_article(describe_type(slot.field)), shown(slot.tree)),
@@ -371,7 +375,10 @@ class Reader {
       }
       const auto visible = names_of(table, Show::visible);
       std::string hint = did_you_mean(entry.key, visible);
-      if (hint.empty()) {
+      const std::string within = path_ending_in(table, entry.key);
+      if (hint.empty() && !within.empty()) {
+        hint = fmt::format("did you mean `{}`?", below(slot.path, within));
+      } else if (hint.empty()) {
         hint = fmt::format("valid keys: {}", listed(visible));
       }
       return error_at(entry.mark, below(slot.path, entry.key),

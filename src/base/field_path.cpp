@@ -29,24 +29,6 @@ const FieldInfo* find_field(const Table& table, std::string_view name) {
   return found == table.fields.end() ? nullptr : &*found;
 }
 
-/// A path of the table that ends in this name; empty when none does.
-std::string path_ending_in(const Table& table, std::string_view name) {
-  for (const FieldInfo& field : table.fields) {
-    if (field.name == name && !field.rules.hidden) {
-      return std::string(name);
-    }
-  }
-  for (const FieldInfo& field : table.fields) {
-    const TypeInfo& type = without_optional(*field.type);
-    if (type.kind == Kind::object && !field.rules.hidden) {
-      if (const std::string inner = path_ending_in(type.table(), name); !inner.empty()) {
-        return fmt::format("{}.{}", field.name, inner);
-      }
-    }
-  }
-  return {};
-}
-
 tl::unexpected<Error> unknown(const Table& root, const Table& table, std::string_view above,
                               std::string_view name) {
   const auto names = visible_names(table);
@@ -69,6 +51,23 @@ FieldInfo entry_of(const FieldInfo& field, const TypeInfo& map) {
 }
 
 }  // namespace
+
+std::string path_ending_in(const Table& table, std::string_view name) {
+  for (const FieldInfo& field : table.fields) {
+    if (field.name == name && !field.rules.hidden) {
+      return std::string(name);
+    }
+  }
+  for (const FieldInfo& field : table.fields) {
+    const TypeInfo& type = without_optional(*field.type);
+    if (type.kind == Kind::object && !field.rules.hidden) {
+      if (const std::string inner = path_ending_in(type.table(), name); !inner.empty()) {
+        return fmt::format("{}.{}", field.name, inner);
+      }
+    }
+  }
+  return {};
+}
 
 bool is_within(std::string_view path, std::string_view outer) {
   return path.starts_with(outer) &&

@@ -20,6 +20,9 @@ bool is_within(std::string_view path, std::string_view outer);
 /// "batch_size" of "deploy.batch_size".
 std::string_view last_name(std::string_view path);
 
+/// A visible path of the table that ends in this name; empty when none does.
+std::string path_ending_in(const Table& table, std::string_view name);
+
 /// Where a dotted path leads in the objects of one table: found once, followed often. Below a map
 /// the next name is a key, below a JSON value names are members.
 class FieldPath {

@@ -11,8 +11,8 @@ namespace llem::base {
 namespace {
 
 /// The path of what lies at `rest` under `place`.
-std::string below(std::string place, std::string_view rest) {
-  return place + (rest.empty() || rest.front() == '[' ? "" : ".") + std::string(rest);
+std::string below(std::string_view place, std::string_view rest) {
+  return fmt::format("{}{}{}", place, rest.empty() || rest.front() == '[' ? "" : ".", rest);
 }
 
 }  // namespace

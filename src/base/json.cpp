@@ -427,10 +427,11 @@ Expected<Json> parse(std::string_view text, IntegerLists* lists) {
   if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
     return failure(ErrorKind::io, fmt::format("broken JSON at byte {}: a NUL byte", nul));
   }
-  const char* furthest = text.data();
-  Builder builder(text.data(), &furthest, lists);
-  const Reading begin(text.data(), &furthest);
-  const Reading end(text.data() + text.size(), &furthest);
+  const char* const first = text.data();
+  const char* furthest = first;
+  Builder builder(first, &furthest, lists);
+  const Reading begin(first, &furthest);
+  const Reading end(first + text.size(), &furthest);
   if (!nlohmann::json::sax_parse(begin, end, &builder)) {
     return tl::unexpected<Error>(builder.error());
   }

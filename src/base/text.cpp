@@ -228,7 +228,7 @@ std::string significant(double value, int digits) {
   if (value == 0 || !std::isfinite(value)) {
     return shortest(value == 0 ? 0 : value);
   }
-  const std::string scientific = in_chars(value, std::chars_format::scientific, digits - 1);
+  std::string scientific = in_chars(value, std::chars_format::scientific, digits - 1);
   int exponent = 0;
   const char* exponent_text = scientific.data() + scientific.find('e') + 1;
   std::from_chars(exponent_text + (*exponent_text == '+' ? 1 : 0),

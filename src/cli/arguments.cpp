@@ -39,7 +39,8 @@ constexpr std::array kValueFlags{
     ValueFlag{"--cycles", "study.cycles", "repetitions, each in a fresh process", false},
     ValueFlag{"--order", "study.order", "blocks, sequential, interleaved, shuffled or latin_square",
               true},
-    ValueFlag{"--seed", "workload.seed", "seed of prompts, lengths and sampling", false},
+    ValueFlag{"--seed", "workload.seed",
+              "seed of prompts, lengths and sampling; the order has study.seed", false},
     ValueFlag{"--devices", "deploy.devices", "GPUs, as in [0, 1] or [GPU-…]", false}};
 
 std::string yaml_text(const std::string& text) {

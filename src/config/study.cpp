@@ -156,6 +156,40 @@ std::optional<Error> take_missing_engine(LoadedStudy& study) {
   return missing->second;
 }
 
+/// The value at a dotted path; null when there is none.
+const Tree* value_at(const Tree& tree, std::string_view dotted) {
+  const Tree* value = &tree;
+  while (value != nullptr && !dotted.empty()) {
+    const std::size_t dot = dotted.find('.');
+    value = value->find(dotted.substr(0, dot));
+    dotted.remove_prefix(dot == std::string_view::npos ? dotted.size() : dot + 1);
+  }
+  return value;
+}
+
+/// Says how to vary what was given several values where one stands.
+Error advise_sweep(Error error, const Tree& tree) {
+  if (!error.hint.empty() || error.context.empty()) {
+    return error;
+  }
+  const std::string_view where = error.context.front();
+  const std::string_view path = where.substr(where.find_last_of(' ') + 1);
+  const Tree* value = value_at(tree, path);
+  const bool several =
+      value != nullptr && value->kind == Tree::Kind::list && !value->items.empty() &&
+      std::ranges::all_of(value->items,
+                          [](const Tree& item) { return item.kind == Tree::Kind::scalar; });
+  if (several && (path.starts_with("deploy.") || path.starts_with("workload."))) {
+    std::vector<std::string_view> levels;
+    for (const Tree& item : value->items) {
+      levels.emplace_back(item.scalar);
+    }
+    error.hint =
+        fmt::format("to measure each of them: sweep: {{{}: [{}]}}", path, fmt::join(levels, ", "));
+  }
+  return error;
+}
+
 /// From the tree to checked constants.
 Expected<void> read_config(LoadedStudy& study, const std::vector<Override>& overrides) {
   const base::FileNames files(study.files);
@@ -163,7 +197,8 @@ Expected<void> read_config(LoadedStudy& study, const std::vector<Override>& over
     return tl::unexpected<Error>(attributed(std::move(free).error(), study.file, overrides));
   }
   if (auto read = read_constants(study); !read) {
-    return tl::unexpected<Error>(attributed(std::move(read).error(), study.file, overrides));
+    return tl::unexpected<Error>(
+        advise_sweep(attributed(std::move(read).error(), study.file, overrides), study.tree));
   }
   OriginCollector origins(files, overrides);
   origins.collect(domain::StudyConfig::table(), &study.tree, "");

@@ -288,8 +288,11 @@ Expected<void> WorkerEngine::idle_until(MonotonicTime until) {
                                        sys::Waitable{.fd = process_.pidfd().get()},
                                        sys::Waitable{.fd = process_.output().get()}};
     LLEM_TRY(sys::wait_any(waits, std::min(until, after(hooks_.tick_period))));
-    if (waits[0].ready && (interrupt_ = hooks_.interrupts.read()) != StopRequest::none) {
-      return interrupted_failure();
+    if (waits[0].ready) {
+      interrupt_ = hooks_.interrupts.read();
+      if (interrupt_ != StopRequest::none) {
+        return interrupted_failure();
+      }
     }
     if (waits[1].ready) {
       return tl::unexpected(death());

@@ -112,7 +112,7 @@ Route open_perf(const sys::Path& root) {
         continue;
       }
       counter.channel = make_channel(*identity, "rapl-perf", amd);
-      counter.channel.resolution = *scale;
+      counter.channel.resolution = scale;
       route.counters.push_back(std::move(counter));
     }
   }

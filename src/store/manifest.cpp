@@ -89,7 +89,8 @@ class QuickLine {
     const std::size_t end = std::min(rest_.find_first_not_of("0123456789"), rest_.size());
     const bool usual = end >= 1 && end <= kDigits && (end == 1 || rest_.front() != '0');
     if (usual) {
-      std::from_chars(rest_.data(), rest_.data() + end, out);
+      const char* const first = rest_.data();
+      std::from_chars(first, first + end, out);
       rest_.remove_prefix(end);
     }
     return usual;

@@ -30,8 +30,9 @@ Expected<void> download(const std::string& url, const Path& path,
 
 struct PostOptions {
   int attempts = 3;
-  Seconds pause{1};     // before the second attempt; doubled before each further one
-  Seconds timeout{10};  // of one attempt
+  Seconds pause{1};       // before the second attempt; doubled before each further one
+  Seconds timeout{10};    // of one attempt
+  int interrupt_fd = -1;  // given up once this can be read, within a second
 };
 
 /// Sends a JSON document and takes any 2xx for an answer. What a second attempt may mend (no

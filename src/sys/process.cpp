@@ -367,13 +367,14 @@ Expected<void> Process::write_all(std::string_view text, MonotonicTime deadline)
     }
     const ssize_t written = ::write(input_.get(), text.data(), std::min(text.size(), kAtOnce));
     if (written < 0 && errno != EINTR && errno != EAGAIN) {
-      const bool closed = errno == EPIPE || errno == EBADF;
+      const int reason = errno;
+      const bool closed = reason == EPIPE || reason == EBADF;
       const auto status = poll();
       return failure(ErrorKind::io,
                      fmt::format("cannot write to `{}` (process {}): {}", name_, pid_,
                                  status   ? describe(*status)
                                  : closed ? "it has closed its input"
-                                          : system_reason(errno)),
+                                          : system_reason(reason)),
                      {}, closed ? "closed_pipe" : "");
     }
     text.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(written, 0)));

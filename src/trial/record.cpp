@@ -128,22 +128,22 @@ domain::Recording Recorder::run() {
 
 Expected<void> Recorder::all_phases() {
   const domain::Measure& measure = spec_.configuration.measure;
-  begin_phase(domain::PhaseName::baseline, *measure.baseline.bare_s);
+  begin_phase(domain::PhaseName::baseline, measure.baseline.bare_s);
   LLEM_TRY(rest(*measure.baseline.bare_s));
   LLEM_TRY(start_engine());
   LLEM_TRY(prepare());
-  begin_phase(domain::PhaseName::loaded_idle, *measure.baseline.loaded_s);
+  begin_phase(domain::PhaseName::loaded_idle, measure.baseline.loaded_s);
   LLEM_TRY(rest(*measure.baseline.loaded_s));
   LLEM_TRY(warm_up());
   // Before the pad, so that nothing but idle time lies between the two.
   LLEM_TRY(engine_->write_schedule(kWindow,
                                    wire_schedule(schedules_.window, spec_.configuration, block())));
-  begin_phase(domain::PhaseName::pad_before, *measure.window.pad_s);
+  begin_phase(domain::PhaseName::pad_before, measure.window.pad_s);
   LLEM_TRY(rest(*measure.window.pad_s));
   LLEM_TRY(serve_window());
-  begin_phase(domain::PhaseName::pad_after, *measure.window.pad_s);
+  begin_phase(domain::PhaseName::pad_after, measure.window.pad_s);
   LLEM_TRY(rest(*measure.window.pad_s));
-  begin_phase(domain::PhaseName::cooldown, *measure.cooldown_s);
+  begin_phase(domain::PhaseName::cooldown, measure.cooldown_s);
   stop_engine();
   // Everything is measured: an interrupt now ends the study, not this trial.
   auto rested = rest(*measure.cooldown_s);
@@ -229,7 +229,7 @@ Expected<void> Recorder::warm_up() {
   if (longest <= 0) {
     return {};
   }
-  begin_phase(domain::PhaseName::warmup, *measure.warmup.min_s);
+  begin_phase(domain::PhaseName::warmup, measure.warmup.min_s);
   const MonotonicTime begin = sys::MonotonicClock().now();
   const auto elapsed = [begin] { return Seconds(sys::MonotonicClock().now() - begin).count(); };
   const protocol::Schedule schedule =

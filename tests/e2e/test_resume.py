@@ -110,7 +110,7 @@ class Resume(Case):
 
     def test_finishes_what_an_interrupt_left(self):
         live, run = self.interrupted()
-        self.assertTrue(any(f"llem run --resume" in line for line in live.lines), live.lines)
+        self.assertTrue(any("llem run --resume" in line for line in live.lines), live.lines)
         first = read_json(run.trials[0], "result.json")
         self.run_llem("run", "--resume", run.path, code=None)
         self.assertEqual(read_json(run.trials[0], "result.json"), first, "a finished trial was touched")

@@ -1,8 +1,10 @@
 #include <cstdlib>
+#include <sys/eventfd.h>
 
 #include <gtest/gtest.h>
 
 #include "process/loopback_server.hpp"
+#include "sys/fd.hpp"
 #include "sys/file.hpp"
 #include "sys/http.hpp"
 
@@ -287,6 +289,24 @@ TEST(Download, leaves_a_part_alone_that_another_process_is_fetching) {
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().code, "locked");
   EXPECT_EQ(outcome.error().kind, ErrorKind::preflight);
+}
+
+TEST(PostJson, tries_again_what_may_mend) {
+  int answered = 0;
+  const LoopbackServer server([&](const std::string&) {
+    return whole(++answered == 1 ? "503 Service Unavailable" : "204 No Content", "");
+  });
+  EXPECT_TRUE(post_json(server.address("/hook"), "{}", {.pause = Seconds(0)}));
+  EXPECT_EQ(server.requests().size(), 2U);
+}
+
+TEST(PostJson, gives_up_when_interrupted) {
+  const LoopbackServer server([](const std::string&) { return whole("503 Busy", ""); });
+  const Fd interrupted(::eventfd(1, EFD_CLOEXEC));
+  const auto posted = post_json(server.address("/hook"), "{}",
+                                {.pause = Seconds(1e6), .interrupt_fd = interrupted.get()});
+  ASSERT_FALSE(posted);
+  EXPECT_LE(server.requests().size(), 1U);
 }
 
 }  // namespace

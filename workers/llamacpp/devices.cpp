@@ -51,7 +51,7 @@ void make_devices_visible(const std::vector<std::string>& wanted) {
 
 Expected<std::vector<ggml_backend_dev_t>> choose_devices_of(
     const std::vector<std::string>& wanted) {
-  const std::vector<ggml_backend_dev_t> all = gpus();
+  std::vector<ggml_backend_dev_t> all = gpus();
   if (!wanted.empty() && all.empty()) {
     return failure(ErrorKind::engine, "deploy.devices names GPUs, but this llama.cpp sees none",
                    "build llama.cpp with GPU support, or leave deploy.devices out", "bad_argument");

@@ -55,6 +55,21 @@ TEST(LoadStudy, refuses_wrong_types) {
             "error: the document must be a map, got a list\n ");
 }
 
+TEST(LoadStudy, says_how_to_write_what_is_written_elsewhere) {
+  EXPECT_EQ(refusal("model: x\ndeploy: {batch_size: [1, 8]}\n"),
+            "error: `batch_size` must be an integer, 1 to 4096, got a list\n"
+            "  at study.yaml:2:22 deploy.batch_size\n"
+            "  hint: to measure each of them: sweep: {deploy.batch_size: [1, 8]}\n");
+  EXPECT_EQ(refusal("model: x\nbatch_size: 4\n"),
+            "error: unknown key `batch_size`\n"
+            "  at study.yaml:2:1 batch_size\n"
+            "  hint: did you mean `deploy.batch_size`?\n");
+  EXPECT_EQ(refusal("model: x\nzip: {deploy.batch_size: [1, 8]}\n"),
+            "error: `zip` must be a list of values, got a map\n"
+            "  at study.yaml:2:6 zip\n"
+            "  hint: as list entries, each with a dash before it: `- {…}`\n");
+}
+
 TEST(LoadStudy, refuses_yes_for_a_boolean) {
   EXPECT_EQ(refusal("model: x\nmeasure:\n  strict: yes\n"),
             "error: `yes` is no boolean: write true or false\n"
