@@ -237,16 +237,19 @@ Expected<void> Recorder::warm_up() {
   const MonotonicTime deadline = phase_deadline(spec_.timeouts.warmup_s);
   LLEM_TRY(engine_->write_schedule(kWarmup, schedule));
   engine_->watch_silence(Seconds(0));  // a serve says nothing; the phase's deadline bounds it
-  do {
+  for (double left = longest; left > 0; left = longest - elapsed()) {
     protocol::Repeat once;
     once.max_passes = 1;
-    once.max_s = longest - elapsed();
+    once.max_s = left;
     LLEM_ASSIGN(auto outcome, engine_->serve(kWarmup, once, deadline));
     note_warmup_pass(std::move(outcome.serve));
     if (engine_->interrupted()) {
       return failure(ErrorKind::interrupted, "interrupted", {}, "interrupted");
     }
-  } while (elapsed() < *measure.warmup.min_s || (!recording_.warmup.steady && elapsed() < longest));
+    if (recording_.warmup.steady && elapsed() >= *measure.warmup.min_s) {
+      break;
+    }
+  }
   return {};
 }
 
