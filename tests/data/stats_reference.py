@@ -109,6 +109,74 @@ def line(x, y):
     return {"x": x, "y": y, "slope": fit.slope, "at_mean_x": fit.intercept, "slope_standard_error": fit.stderr}
 
 
+# Joules and tokens of each cycle of each configuration: seed, relative spread of the joules per token, of the tokens.
+STUDIES = {
+    "narrow": {"half_width": 0.01, "fewest": 5, "most": 40, "configurations": [(11, 0.005, 0.0)]},
+    "slow": {"half_width": 0.01, "fewest": 5, "most": 40, "configurations": [(12, 0.02, 0.0)]},
+    "the_worse_of_two": {"half_width": 0.02, "fewest": 10, "most": 40, "configurations": [(13, 0.01, 0.03), (14, 0.04, 0.03)]},
+    "fieller": {"half_width": 0.02, "fewest": 5, "most": 60, "configurations": [(15, 0.03, 0.3)]},
+    "too_wide": {"half_width": 0.001, "fewest": 3, "most": 12, "configurations": [(16, 0.02, 0.01), (17, 0.0001, 0.01)]},
+}
+
+
+def half_width(numerators, denominators):
+    """From the ratio to the farther limit of its interval, by the ratio; none without an end."""
+    made = ratio(numerators, denominators)
+    if "interval" not in made:
+        return None
+    low, high = made["interval"]
+    return float(max(high - made["ratio"], made["ratio"] - low) / made["ratio"])
+
+
+def cycles(seed, spread, token_spread, most):
+    random = np.random.default_rng(seed)
+    tokens = (1000 * (1 + token_spread * random.normal(size=most))).round(3)
+    joules = (0.4 * tokens * (1 + spread * random.normal(size=most))).round(6)
+    return [float(x) for x in joules], [float(x) for x in tokens]
+
+
+def stopped(half_width_wanted, fewest, most, configurations):
+    """The first number of cycles, from `fewest` on, after which every interval is narrow enough."""
+    drawn = [cycles(*configuration, most) for configuration in configurations]
+    for blocks in range(fewest, most + 1):
+        widths = [half_width(joules[:blocks], tokens[:blocks]) for joules, tokens in drawn]
+        done = all(width is not None and width <= half_width_wanted for width in widths)
+        if done or blocks == most:
+            break
+    return {
+        "half_width": half_width_wanted, "fewest": fewest, "most": most, "blocks": blocks,
+        "verdict": "reached" if done else "maximum_used", "half_widths": widths,
+        "configurations": [{"numerators": joules, "denominators": tokens} for joules, tokens in drawn],
+    }
+
+
+def stopping_coverage(variation, fewest, most, studies=100_000, wanted=0.01):
+    """Share of studies of normal values, their spread `variation` times the half-width wanted, whose final t interval holds
+    the mean: all of them at once, by running sums."""
+    random = np.random.default_rng(1000 * variation + fewest)
+    held = ended = cycles_used = 0
+    t = stats.t.ppf(0.975, np.arange(1, most + 1) - 1)
+    for _ in range(10):
+        deviations = random.normal(scale=variation * wanted, size=(studies // 10, most))  # from a mean of 1
+        n = np.arange(1, most + 1)
+        mean = np.cumsum(deviations, axis=1) / n
+        with np.errstate(divide="ignore", invalid="ignore"):
+            variance = (np.cumsum(deviations**2, axis=1) - n * mean**2) / (n - 1)
+            half = t * np.sqrt(variance / n)
+        ends = half <= wanted * (1 + mean)
+        ends[:, : fewest - 1] = False
+        ends[:, -1] = True
+        at = ends.argmax(axis=1)
+        rows = np.arange(len(at))
+        held += int((np.abs(mean[rows, at]) <= half[rows, at]).sum())
+        ended += len(at)
+        cycles_used += int((at + 1).sum())
+    return {
+        "variation": variation, "fewest": fewest, "most": most, "studies": ended,
+        "coverage": round(held / ended, 4), "mean_cycles": round(cycles_used / ended, 2),
+    }
+
+
 reference = {
     "made_by": f"stats_reference.py, numpy {np.__version__}, scipy {scipy.__version__}",
     "student": [
@@ -127,6 +195,11 @@ reference = {
         ]
     ],
     "lines": {name: line(*points) for name, points in LINES.items()},
+    "stopping": {
+        name: stopped(study["half_width"], study["fewest"], study["most"], study["configurations"])
+        for name, study in STUDIES.items()
+    },
+    "stopping_coverage": [stopping_coverage(variation, fewest, 100) for fewest in (5, 10) for variation in (1, 2)],
 }
 
 
