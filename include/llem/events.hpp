@@ -15,6 +15,7 @@ enum class EventKind {
   phase_started,   // trial, phase; expected_s when it is known
   progress,        // trial, phase, done, total; never inside the window
   trial_finished,  // trial, text: one line of result or the reason of failure; state
+  block_decided,   // cycle: so many are whole; text: how well the configurations are known; state
   rest_started,    // text: what is waited for; expected_s at most
   warning,         // text
   study_finished,  // text: run directory; state
@@ -28,7 +29,7 @@ struct Event {
   std::int64_t cycle = 0;
   std::string phase;
   std::string text;
-  std::string state;  // valid, flagged, invalid, interrupted
+  std::string state;  // of a trial: valid, flagged, invalid, interrupted; of a block: its verdict
   double done = 0;
   double total = 0;
   std::optional<double> expected_s;

@@ -2,6 +2,7 @@
 
 // Owns: recordings to results. Total and pure: it cannot fail, only flag.
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -17,6 +18,8 @@ domain::TrialResult analyse(const domain::Recording& recording);
 domain::ConfigurationResult aggregate(const domain::Configuration& configuration,
                                       std::span<const domain::TrialResult> trials);
 
-domain::Summary summarise(const domain::Plan& plan, std::span<const domain::TrialResult> trials);
+/// `decision`: what a study with `study.precision` decided last.
+domain::Summary summarise(const domain::Plan& plan, std::span<const domain::TrialResult> trials,
+                          const std::optional<domain::BlockDecision>& decision = {});
 
 }  // namespace llem::analysis

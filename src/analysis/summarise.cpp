@@ -5,6 +5,7 @@
 
 #include "analysis/aggregate.hpp"
 #include "analysis/analyse.hpp"
+#include "analysis/precision.hpp"
 
 namespace llem::analysis {
 
@@ -51,9 +52,22 @@ std::map<std::string, std::string> levels_of(const domain::Plan& plan,
   return levels;
 }
 
+/// Trials of the plan without a result: those that are needed, and those that are not.
+void count_absent(domain::Summary& summary, const domain::Plan& plan,
+                  const std::set<std::int64_t>& present,
+                  const std::optional<domain::BlockDecision>& decision) {
+  const std::vector<bool> needed = domain::needed_trials(plan, decision);
+  for (std::size_t i = 0; i < plan.trials.size(); ++i) {
+    if (!present.contains(plan.trials[i].index)) {
+      ++(needed[i] ? summary.n_missing : summary.n_unneeded);
+    }
+  }
+}
+
 }  // namespace
 
-domain::Summary summarise(const domain::Plan& plan, std::span<const domain::TrialResult> trials) {
+domain::Summary summarise(const domain::Plan& plan, std::span<const domain::TrialResult> trials,
+                          const std::optional<domain::BlockDecision>& decision) {
   domain::Summary summary;
   summary.study_name = plan.study_name;
   summary.tool_version = plan.tool_version;
@@ -72,12 +86,15 @@ domain::Summary summarise(const domain::Plan& plan, std::span<const domain::Tria
       by_configuration[trial.identity.config_hash].push_back(&trial);
     }
   }
-  summary.n_missing = summary.n_planned - static_cast<std::int64_t>(present.size());
+  count_absent(summary, plan, present, decision);
   for (const auto& configuration : plan.configurations) {
     domain::ConfigurationResult& result = summary.configurations.emplace_back(
         aggregate(configuration, by_configuration[configuration.hash]));
     result.same_as = configuration.same_as;
     result.factors = levels_of(plan, configuration);
+  }
+  if (plan.study.precision) {
+    summary.precision = precision_of(*plan.study.precision, decision, summary.configurations);
   }
   summary.drift = drift_of(sentinels);
   return summary;

@@ -29,9 +29,41 @@ struct DryRun {
   domain::Plan plan;
   std::vector<study::PointPrediction> predictions;  // one a configuration
   config::TimeRange total;
-  double expected_s = 0;
+  std::optional<double> expected_s;  // absent where the measurement decides when it ends
   std::set<std::string> notes;
 };
+
+/// Trials that are needed even when study.precision is reached as soon as it may be.
+std::vector<bool> trials_at_least(const domain::Plan& plan) {
+  return domain::needed_trials(plan, plan.study.precision ? std::optional(domain::BlockDecision{
+                                                                *plan.study.precision->min_cycles,
+                                                                domain::BlockVerdict::reached, 0})
+                                                          : std::nullopt);
+}
+
+study::Forecast forecast_of(const domain::Plan& plan) {
+  study::Forecast forecast(plan);
+  const std::vector<bool> needed = trials_at_least(plan);
+  for (std::size_t i = 0; i < plan.trials.size(); ++i) {
+    if (needed[i]) {
+      forecast.expect(plan.trials[i].configuration);
+    } else {
+      forecast.expect_perhaps(plan.trials[i].configuration);
+    }
+  }
+  return forecast;
+}
+
+/// A budget ends a study after the cycle that uses it up.
+config::TimeRange within_budget(const domain::Study& study, config::TimeRange total) {
+  if (study.precision && study.precision->budget_s) {
+    const double budget_s = *study.precision->budget_s;
+    const double cycle_s = total.high_s / static_cast<double>(study.cycles);
+    total.low_s = std::min(total.low_s, budget_s);
+    total.high_s = std::min(total.high_s, budget_s + cycle_s);
+  }
+  return total;
+}
 
 Expected<DryRun> prepare(const Study& study, const std::string& root, const RunOptions& options) {
   const Study::State& state = study.state();
@@ -57,10 +89,7 @@ Expected<DryRun> prepare(const Study& study, const std::string& root, const RunO
         study::predict_point(configuration, models[configuration.model_sha256]->facts, available));
   }
   const auto earlier = study::earlier_durations(root);
-  study::Forecast forecast(run.plan);
-  for (const domain::Trial& trial : run.plan.trials) {
-    forecast.expect(trial.configuration);
-  }
+  study::Forecast forecast = forecast_of(run.plan);
   std::size_t known = 0;
   for (std::size_t i = 0; i < run.plan.configurations.size(); ++i) {
     const auto found = earlier.find(run.plan.configurations[i].hash);
@@ -78,9 +107,47 @@ Expected<DryRun> prepare(const Study& study, const std::string& root, const RunO
                     "in {}",
                     known, run.plan.configurations.size(), root));
   }
-  run.total = forecast.remaining();
-  run.expected_s = forecast.expected();
+  run.total = within_budget(run.plan.study, forecast.remaining());
+  if (!run.plan.study.precision) {
+    run.expected_s = forecast.expected();
+  }
   return run;
+}
+
+std::string range_of(std::int64_t low, std::int64_t high) {
+  return low == high ? std::to_string(low) : fmt::format("{} to {}", low, high);
+}
+
+/// "5 cycles, 10 trials", or from the fewest to the most.
+std::string size_text(const domain::Plan& plan) {
+  const domain::Study& study = plan.study;
+  const std::int64_t fewest = study.precision ? *study.precision->min_cycles : study.cycles;
+  const auto needed = std::ranges::count(trials_at_least(plan), true);
+  return fmt::format("{} cycles, {} trials", range_of(fewest, study.cycles),
+                     range_of(needed, static_cast<std::int64_t>(plan.trials.size())));
+}
+
+std::string precision_text(const domain::Plan& plan) {
+  if (!plan.study.precision) {
+    return {};
+  }
+  const domain::Precision& rule = *plan.study.precision;
+  return fmt::format(
+      "precision     cycles follow until {} is known to ±{} % of each configuration{}\n",
+      words(rule.metric)[static_cast<std::size_t>(rule.metric)],
+      base::shortest(100 * rule.relative_half_width),
+      rule.budget_s ? fmt::format(", or {} are used up", base::format_duration(*rule.budget_s))
+                    : "");
+}
+
+std::string time_text(const DryRun& run) {
+  const std::string range = fmt::format("{} to {}", base::format_duration(run.total.low_s),
+                                        base::format_duration(run.total.high_s));
+  return fmt::format(
+      "time          {}, loading and last passes not counted where "
+      "no earlier run tells\n",
+      run.expected_s ? fmt::format("about {} ({})", base::format_duration(*run.expected_s), range)
+                     : range);
 }
 
 std::string positions_of(const domain::Plan& plan, std::int64_t configuration) {
@@ -178,9 +245,9 @@ std::string order_text(const domain::Plan& plan) {
 std::string text_of(const DryRun& run, const std::string& root) {
   const domain::Plan& plan = run.plan;
   const bool single = plan.configurations.size() == 1;
-  std::string text = fmt::format("plan          {} ({} configuration{}, {} cycles, {} trials)\n",
-                                 plan.study_name, plan.configurations.size(), single ? "" : "s",
-                                 plan.study.cycles, plan.trials.size());
+  std::string text = fmt::format("plan          {} ({} configuration{}, {})\n", plan.study_name,
+                                 plan.configurations.size(), single ? "" : "s", size_text(plan));
+  text += precision_text(plan);
   if (single) {
     text += one_configuration(plan.configurations.front(), run.predictions.front().memory);
   } else {
@@ -193,11 +260,7 @@ std::string text_of(const DryRun& run, const std::string& root) {
   if (!plan.skipped.empty() && plan.skipped.size() > plan.configurations.size()) {
     text += "warning       more than half of the points are skipped\n";
   }
-  text += fmt::format(
-      "time          about {} ({} to {}), loading and last passes not counted where "
-      "no earlier run tells\n",
-      base::format_duration(run.expected_s), base::format_duration(run.total.low_s),
-      base::format_duration(run.total.high_s));
+  text += time_text(run);
   std::set<std::string> assumptions;
   for (const study::PointPrediction& prediction : run.predictions) {
     assumptions.insert(prediction.memory.assumptions.begin(), prediction.memory.assumptions.end());
@@ -232,15 +295,18 @@ base::Json json_of(const DryRun& run, const std::string& root) {
   for (const std::string& note : run.notes) {
     notes.push_back(note);
   }
-  return base::Json::object({{"schema", "dry_run"},
-                             {"schema_version", "1.0.0"},
-                             {"plan", base::write_struct(run.plan)},
-                             {"predictions", std::move(predictions)},
-                             {"predicted_s", run.expected_s},
-                             {"predicted_shortest_s", run.total.low_s},
-                             {"predicted_longest_s", run.total.high_s},
-                             {"results_dir", root},
-                             {"notes", std::move(notes)}});
+  base::Json json = base::Json::object({{"schema", "dry_run"},
+                                        {"schema_version", "1.0.0"},
+                                        {"plan", base::write_struct(run.plan)},
+                                        {"predictions", std::move(predictions)},
+                                        {"predicted_shortest_s", run.total.low_s},
+                                        {"predicted_longest_s", run.total.high_s},
+                                        {"results_dir", root},
+                                        {"notes", std::move(notes)}});
+  if (run.expected_s) {
+    json["predicted_s"] = *run.expected_s;
+  }
+  return json;
 }
 
 }  // namespace

@@ -42,9 +42,9 @@ base::Json environment_json(const meters::MeterSet& meters) {
 }
 
 std::string_view event_word(EventKind kind) {
-  static constexpr std::array<std::string_view, 9> kWords{
+  static constexpr std::array<std::string_view, 10> kWords{
       "fetch_progress", "study_started", "trial_started", "phase_started", "progress",
-      "trial_finished", "rest_started",  "warning",       "study_finished"};
+      "trial_finished", "block_decided", "rest_started",  "warning",       "study_finished"};
   return kWords[static_cast<std::size_t>(kind)];
 }
 

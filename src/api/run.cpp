@@ -17,6 +17,7 @@
 #include "meters/meter.hpp"
 #include "report/text.hpp"
 #include "store/run_directory.hpp"
+#include "study/block_watch.hpp"
 #include "study/device_state.hpp"
 #include "study/drive.hpp"
 #include "study/plan.hpp"
@@ -217,13 +218,63 @@ bool unfinished(const sys::Path& path, const std::string& study_name, bool retry
   if (!lines) {
     return false;
   }
+  const auto decision = study::decision_in(*plan, *directory);
+  if (!decision) {
+    return false;
+  }
   const auto states = store::fold_manifest(*lines);
-  return std::ranges::any_of(plan->trials, [&](const domain::Trial& trial) {
-    const auto state = states.find(trial.index);
-    return state == states.end() ||
-           (state->second.state != store::TrialState::done &&
-            (retry_failed || state->second.state != store::TrialState::failed));
-  });
+  const std::vector<bool> needed = domain::needed_trials(*plan, *decision);
+  for (std::size_t i = 0; i < plan->trials.size(); ++i) {
+    const auto state = states.find(plan->trials[i].index);
+    const bool over = state != states.end() &&
+                      (state->second.state == store::TrialState::done ||
+                       (!retry_failed && state->second.state == store::TrialState::failed));
+    if (needed[i] && !over) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/// Whether a plan can be worked on in shards.
+Expected<void> check_divisible(const domain::Plan& plan, const Shard& shard) {
+  if (!plan.study.precision || shard.n == 1) {
+    return {};
+  }
+  return failure(ErrorKind::usage,
+                 "a study with study.precision cannot be divided: after each cycle it decides for "
+                 "all configurations whether it goes on",
+                 "leave out --shard");
+}
+
+/// The plan of a directory, made anew where the study changed.
+Expected<domain::Plan> replanned(const store::RunDirectory& directory, domain::Plan plan,
+                                 const Study& study, api::Shelf& shelf, const RunOptions& options) {
+  LLEM_ASSIGN(domain::Plan now, plan_of(study, shelf));
+  const std::vector<std::string> changes = study::differences(plan, now);
+  if (changes.empty()) {
+    return plan;
+  }
+  const bool declared = plan.study.precision || now.study.precision;
+  if (declared || !options.accept_changes) {
+    return failure(
+        ErrorKind::config,
+        fmt::format("the study is not the one of `{}`:\n  {}", directory.path().string(),
+                    base::join(changes, "\n  ")),
+        declared ? "undo the change, or start a new study: what study.precision decides by is "
+                   "declared in advance"
+                 : "resume with the directory alone, undo the change, or add --accept-changes: it "
+                   "keeps the trials that are still planned",
+        "study_changed");
+  }
+  if (options.shard.n != 1) {
+    return failure(ErrorKind::usage, "one shard cannot change the plan of the others",
+                   "accept the changes without --shard first");
+  }
+  LLEM_ASSIGN(const std::int64_t unused, unused_number(directory));
+  plan = study::replan(plan, std::move(now), unused);
+  LLEM_TRY(directory.write_plan(plan, study.state().text, study.state().file_name));
+  return plan;
 }
 
 }  // namespace
@@ -249,27 +300,10 @@ Expected<RunOutcome> resume(const std::string& path, const Study* study,
                             const RunOptions& options) {
   LLEM_ASSIGN(store::RunDirectory directory, open_for_work(path, options.shard));
   LLEM_ASSIGN(domain::Plan plan, directory.read_plan());
+  LLEM_TRY(check_divisible(plan, options.shard));
   api::Shelf shelf(assets::Fetch::yes, options.events);
   if (study != nullptr) {
-    LLEM_ASSIGN(domain::Plan now, plan_of(*study, shelf));
-    const std::vector<std::string> changes = study::differences(plan, now);
-    if (!changes.empty() && !options.accept_changes) {
-      return failure(
-          ErrorKind::config,
-          fmt::format("the study is not the one of `{}`:\n  {}", path, base::join(changes, "\n  ")),
-          "resume with the directory alone, undo the change, or add --accept-changes: it keeps the "
-          "trials that are still planned",
-          "study_changed");
-    }
-    if (!changes.empty()) {
-      if (options.shard.n != 1) {
-        return failure(ErrorKind::usage, "one shard cannot change the plan of the others",
-                       "accept the changes without --shard first");
-      }
-      LLEM_ASSIGN(const std::int64_t unused, unused_number(directory));
-      plan = study::replan(plan, std::move(now), unused);
-      LLEM_TRY(directory.write_plan(plan, study->state().text, study->state().file_name));
-    }
+    LLEM_ASSIGN(plan, replanned(directory, std::move(plan), *study, shelf, options));
   }
   LLEM_TRY(check_space(path));
   LLEM_ASSIGN(const std::vector<study::Means> means, shelf.means(plan));

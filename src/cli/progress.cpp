@@ -96,6 +96,9 @@ void Progress::operator()(const Event& event) {
     case EventKind::trial_finished:
       line(fmt::format("{}: {}, {}", trial(event), event.state, event.text));
       break;
+    case EventKind::block_decided:
+      line(fmt::format("cycle {}: {}", event.cycle, event.text));
+      break;
     case EventKind::rest_started:
       status(fmt::format("rest {}{}{}", event.text.empty() ? "of" : event.text + ", at most",
                          " " + short_time(event.expected_s.value_or(0)),

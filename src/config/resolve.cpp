@@ -11,6 +11,7 @@
 
 #include "base/text.hpp"
 #include "config/config.hpp"
+#include "config/precision.hpp"
 
 namespace llem::config {
 namespace {
@@ -289,6 +290,7 @@ bool is_open(const domain::Gap& gap) {
 Expected<void> resolve_study(domain::Study& study, const domain::Measure& measure) {
   LLEM_TRY(resolve_gap(study.gap, "study.gap"));
   LLEM_TRY(resolve_gap(study.cycle_gap, "study.cycle_gap"));
+  LLEM_TRY(resolve_precision(study, measure.profile));
   if (is_open(study.gap)) {
     study.gap.seconds = 0;
   }

@@ -13,6 +13,7 @@
 #include "config/config.hpp"
 #include "config/overrides.hpp"
 #include "config/places.hpp"
+#include "config/precision.hpp"
 #include "config/predecessor.hpp"
 #include "config/yaml_text.hpp"
 
@@ -203,7 +204,7 @@ Expected<void> read_config(LoadedStudy& study, const std::vector<Override>& over
   OriginCollector origins(files, overrides);
   origins.collect(domain::StudyConfig::table(), &study.tree, "");
   study.origins = origins.take();
-  return {};
+  return check_precision(study);
 }
 
 }  // namespace

@@ -13,6 +13,12 @@ std::span<const std::string_view> words(TrialRole) {
   return kWords;
 }
 
+std::span<const std::string_view> words(BlockVerdict) {
+  static constexpr std::array<std::string_view, 4> kWords{"go_on", "reached", "budget_used",
+                                                          "maximum_used"};
+  return kWords;
+}
+
 const base::Table& Factor::table() {
   static constexpr std::array fields{
       field<&Factor::name>("name", "Dotted path, or the name of a variant", {.required = true}),
@@ -80,6 +86,24 @@ const base::Table& Plan::table() {
       field<&Plan::trials>("trials", "Trials in the order they run", {.required = true})};
   static constexpr base::Table table{"plan", "What a study will do", fields};
   return table;
+}
+
+std::vector<bool> needed_trials(const Plan& plan, const std::optional<BlockDecision>& decision) {
+  std::vector<bool> needed(plan.trials.size(), true);
+  if (!decision || !decision->ends()) {
+    return needed;
+  }
+  std::size_t end = 0;  // behind the last trial of the blocks that count
+  for (std::size_t i = 0; i < plan.trials.size(); ++i) {
+    const Trial& trial = plan.trials[i];
+    if (trial.role == TrialRole::measured && trial.cycle <= decision->block) {
+      end = i + 1;
+    }
+  }
+  for (std::size_t i = end; i < needed.size(); ++i) {
+    needed[i] = i + 1 == needed.size() && plan.trials[i].role == TrialRole::sentinel;
+  }
+  return needed;
 }
 
 std::string plan_hash(const Plan& plan) {

@@ -3,7 +3,10 @@
 // Owns: a plan: every configuration once, trials as (configuration, cycle, position).
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "domain/study_config.hpp"
@@ -71,6 +74,22 @@ struct Plan {
   std::vector<Trial> trials;
   static const base::Table& table();
 };
+
+/// What a study with `study.precision` decides after a whole block: every configuration once.
+enum class BlockVerdict { go_on, reached, budget_used, maximum_used };
+std::span<const std::string_view> words(BlockVerdict);
+
+struct BlockDecision {
+  std::int64_t block = 0;  // so many are whole
+  BlockVerdict verdict = BlockVerdict::go_on;
+  double spent_s = 0;  // since the first trial, without the time between processes
+
+  bool ends() const { return verdict != BlockVerdict::go_on; }
+};
+
+/// One entry a trial of the plan. After a decision that ends the study only the trials of its
+/// blocks are needed, the sentinels among them, and the sentinel that closes the plan.
+std::vector<bool> needed_trials(const Plan& plan, const std::optional<BlockDecision>& decision);
 
 /// The same study planned twice has the same one: paths and times do not enter.
 std::string plan_hash(const Plan& plan);

@@ -429,14 +429,39 @@ struct Drift {
   static const base::Table& table();
 };
 
+/// How well a configuration is known.
+struct ConfigurationPrecision {
+  std::string config_hash;
+  std::int64_t n = 0;                      // cycles that have the number
+  std::optional<double> half_width_ratio;  // farther limit of the interval to the value, by it
+  bool reached = false;
+  static const base::Table& table();
+};
+
+/// How a study with `study.precision` ended.
+struct PrecisionSummary {
+  PrecisionMetric metric = PrecisionMetric::gross_j_per_output_token;
+  double target_ratio = 0;
+  std::int64_t min_cycles = 0;
+  std::int64_t max_cycles = 0;
+  std::optional<double> budget_s;
+  BlockVerdict verdict = BlockVerdict::go_on;
+  std::int64_t blocks = 0;  // whole ones, after which the verdict was given
+  double spent_s = 0;
+  std::vector<ConfigurationPrecision> configurations;
+  static const base::Table& table();
+};
+
 struct Summary {
   std::string schema = "summary";
   std::string schema_version = "1.0.0";
   std::string study_name;
   std::string tool_version;
   std::int64_t n_planned = 0;          // trials of the plan
-  std::int64_t n_missing = 0;          // trials without a result
+  std::int64_t n_missing = 0;          // trials without a result that are needed
+  std::int64_t n_unneeded = 0;         // trials that the precision reached, or its limits, left out
   std::optional<std::string> stopped;  // why the study ended before its plan
+  std::optional<PrecisionSummary> precision;
   std::vector<Factor> factors;
   std::vector<SkippedPoint> skipped;
   std::vector<Drift> drift;

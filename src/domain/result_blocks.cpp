@@ -251,6 +251,39 @@ const base::Table& Drift::table() {
   return table;
 }
 
+const base::Table& ConfigurationPrecision::table() {
+  using C = ConfigurationPrecision;
+  static constexpr std::array fields{
+      field<&C::config_hash>("config_hash", "Content hash of the configuration"),
+      field<&C::n>("n", "Cycles that have the number"),
+      field<&C::half_width_ratio>("half_width_ratio",
+                                  "From the value to the farther limit of its 95 % interval, "
+                                  "divided by the value; absent without an interval",
+                                  {.unit = "1"}),
+      field<&C::reached>("reached", "Whether that is what was asked for")};
+  static constexpr base::Table table{"configuration_precision", "How well one is known", fields};
+  return table;
+}
+
+const base::Table& PrecisionSummary::table() {
+  using P = PrecisionSummary;
+  static constexpr std::array fields{
+      field<&P::metric>("metric", "The number whose interval is meant"),
+      field<&P::target_ratio>("target_ratio", "Half-width asked for, as a share of the value",
+                              {.unit = "1"}),
+      field<&P::min_cycles>("min_cycles", "Fewest cycles of each configuration"),
+      field<&P::max_cycles>("max_cycles", "Most cycles of each configuration"),
+      field<&P::budget_s>("budget_s", "Time the study was given", {.unit = "s"}),
+      field<&P::verdict>("verdict",
+                         "reached, budget_used, maximum_used; go_on while it is not decided"),
+      field<&P::blocks>("blocks", "Whole blocks when that was decided"),
+      field<&P::spent_s>("spent_s", "Time used until then", {.unit = "s"}),
+      field<&P::configurations>("configurations", "How well each configuration is known")};
+  static constexpr base::Table table{"precision_summary",
+                                     "How a study that aims at a precision ended", fields};
+  return table;
+}
+
 const base::Table& Summary::table() {
   static constexpr std::array<std::string_view, 1> kSchema{"summary"};
   static constexpr std::array fields{
@@ -261,8 +294,11 @@ const base::Table& Summary::table() {
       field<&Summary::study_name>("study_name", "Name of the study"),
       field<&Summary::tool_version>("tool_version", "Version of the program"),
       field<&Summary::n_planned>("n_planned", "Trials of the plan"),
-      field<&Summary::n_missing>("n_missing", "Trials without a result"),
+      field<&Summary::n_missing>("n_missing", "Trials without a result that are needed"),
+      field<&Summary::n_unneeded>("n_unneeded",
+                                  "Trials of the plan left out because study.precision ended it"),
       field<&Summary::stopped>("stopped", "Why the study ended before its plan"),
+      field<&Summary::precision>("precision", "How well the configurations are known"),
       field<&Summary::factors>("factors", "What varies"),
       field<&Summary::skipped>("skipped", "Points that were not measured"),
       field<&Summary::drift>("drift", "What the repeated reference says"),

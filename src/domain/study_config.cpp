@@ -48,6 +48,13 @@ std::span<const std::string_view> words(TrialOrder) {
   return kWords;
 }
 
+std::span<const std::string_view> words(PrecisionMetric) {
+  static constexpr std::array<std::string_view, 4> kWords{
+      "gross_j_per_output_token", "net_j_per_output_token", "gross_j_per_request",
+      "output_tokens_per_s"};
+  return kWords;
+}
+
 const base::Table& Model::table() {
   static constexpr std::array fields{
       field<&Model::name>("name", "Catalogue alias, path of a GGUF file, or hub repository",
@@ -295,12 +302,37 @@ const base::Table& Notify::table() {
   return table;
 }
 
+const base::Table& Precision::table() {
+  static constexpr std::array fields{
+      field<&Precision::relative_half_width>(
+          "relative_half_width",
+          "Half the 95 % interval over cycles, as a share of the value: 0.01 is 1 %",
+          {.min = 0, .max = 0.5, .above_min = true, .required = true}),
+      field<&Precision::metric>("metric", "The number whose interval is meant"),
+      field<&Precision::min_cycles>("min_cycles",
+                                    "Fewest cycles of each configuration (full 10, quick 5)",
+                                    {.min = 3, .max = 10000}),
+      field<&Precision::max_cycles>(
+          "max_cycles", "The study ends after so many cycles (default: 40, at least min_cycles)",
+          {.min = 3, .max = 10000}),
+      field<&Precision::budget_s>("budget_s",
+                                  "The study ends after the cycle in which so much time is used up",
+                                  {.unit = "s", .min = 0, .above_min = true})};
+  static constexpr base::Table table{"precision",
+                                     "Cycles follow until every configuration is known so well",
+                                     fields, "relative_half_width"};
+  return table;
+}
+
 const base::Table& Study::table() {
   static constexpr std::array fields{
       field<&Study::cycles>("cycles",
                             "How often each configuration is measured, each in a fresh "
                             "process",
                             {.min = 1, .max = 10000}),
+      field<&Study::precision>("precision",
+                               "Cycles follow until every configuration is known so well; in place "
+                               "of cycles"),
       field<&Study::order>("order",
                            "blocks: every configuration once a cycle, at random; sequential: all "
                            "cycles of one, then the next; interleaved: every cycle as in the file; "

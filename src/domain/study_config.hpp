@@ -196,8 +196,28 @@ struct Notify {
   static const base::Table& table();
 };
 
+/// Numbers over the cycles of a configuration whose interval a study can aim at.
+enum class PrecisionMetric {
+  gross_j_per_output_token,
+  net_j_per_output_token,
+  gross_j_per_request,
+  output_tokens_per_s
+};
+std::span<const std::string_view> words(PrecisionMetric);
+
+/// The study ends after the first whole block in which every configuration is known well enough.
+struct Precision {
+  PrecisionMetric metric = PrecisionMetric::gross_j_per_output_token;
+  double relative_half_width = 0;          // of the 95 % interval over cycles
+  std::optional<std::int64_t> min_cycles;  // full 10, quick 5
+  std::optional<std::int64_t> max_cycles;  // resolved: 40, or min_cycles where that is more
+  std::optional<double> budget_s;          // the study ends after the block that uses it up
+  static const base::Table& table();
+};
+
 struct Study {
-  std::int64_t cycles = 5;
+  std::int64_t cycles = 5;             // with `precision` its max_cycles
+  std::optional<Precision> precision;  // in place of a fixed number of cycles
   TrialOrder order = TrialOrder::blocks;
   std::optional<std::int64_t> seed;  // of the order; resolved: from the configurations
   Gap gap;

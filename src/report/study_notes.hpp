@@ -1,7 +1,7 @@
 #pragma once
 
-// Owns: what is said below the numbers of a study: what is missing, what was left out, what
-// drifted.
+// Owns: what is said below the numbers of a study: how precise they are, what is missing,
+// what was left out, what drifted.
 
 #include <string>
 
@@ -10,7 +10,8 @@
 
 namespace llem::report {
 
-/// Empty when the study is whole, nothing was skipped and no reference was repeated.
+/// Empty when the study is whole and of a fixed number of cycles, nothing was skipped and no
+/// reference was repeated.
 std::string study_notes(const domain::Summary& summary, const TextOptions& options);
 
 }  // namespace llem::report

@@ -1,5 +1,6 @@
 #include "stats/interval.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include <boost/math/distributions/binomial.hpp>
@@ -61,6 +62,13 @@ std::size_t smallest_count(std::size_t n, double p, double probability, Reach re
 }
 
 }  // namespace
+
+std::optional<double> half_width_ratio(double value, double low, double high) {
+  if (value == 0) {
+    return std::nullopt;
+  }
+  return std::max(high - value, value - low) / std::abs(value);
+}
 
 double student_quantile(double p, double df) {
   LLEM_ASSERT(p > 0 && p < 1 && df > 0, "Student's t has quantiles inside (0, 1) and df above 0");

@@ -18,6 +18,9 @@ struct Interval {
   std::size_t n = 0;
 };
 
+/// From the value to the farther limit of its interval, divided by the value; absent at zero.
+std::optional<double> half_width_ratio(double value, double low, double high);
+
 /// Quantile of Student's t with `df` degrees of freedom.
 double student_quantile(double p, double df);
 

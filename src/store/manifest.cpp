@@ -15,7 +15,10 @@
 namespace llem::store {
 namespace {
 
-constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kVersion = 1;       // of lines that tell of a trial
+constexpr std::int64_t kBlockVersion = 2;  // of lines that tell of a block
+// append_decision writes its lines so; no line of a trial begins like this.
+constexpr std::string_view kBlockBegins = R"({"v":2,)";
 
 /// "2026-11-22T14:01:01Z", with or without a fraction: nothing else sorts by time as text.
 bool is_utc(std::string_view text) {
@@ -103,6 +106,37 @@ tl::unexpected<Error> bad_line(std::string message, std::string hint = {}) {
   return failure(ErrorKind::io, std::move(message), std::move(hint), "bad_manifest");
 }
 
+/// A line as JSON. Before its fields the version: a newer line may have others.
+Expected<base::Json> parse_line(std::string_view line) {
+  auto json = base::parse_json(line);
+  if (!json) {
+    return bad_line(fmt::format("not a manifest line: {}", json.error().message));
+  }
+  const base::Json* version = json->find("v");
+  if (version != nullptr && version->is_integer() && version->integer() > kBlockVersion) {
+    return failure(ErrorKind::io,
+                   fmt::format("the manifest line has version {}; this program knows {}",
+                               version->integer(), kBlockVersion),
+                   "use the version of llem that wrote it, or a newer one", "newer_version");
+  }
+  return json;
+}
+
+template <class Line>
+Expected<Line> read_line(const base::Json& json, std::int64_t version) {
+  auto read = base::read_json_struct<Line>(json, "manifest line");
+  if (!read) {
+    return bad_line(read.error().message, read.error().hint);
+  }
+  if (read->v != version) {
+    return bad_line(fmt::format("a line of version {} is of another kind", read->v));
+  }
+  if (!is_utc(read->t)) {
+    return bad_line(fmt::format("`{}` is no UTC time", read->t), "as in 2026-11-22T14:01:01.000Z");
+  }
+  return read;
+}
+
 }  // namespace
 
 std::span<const std::string_view> words(TrialState) {
@@ -126,30 +160,51 @@ const base::Table& ManifestLine::table() {
   return table;
 }
 
+const base::Table& BlockLine::table() {
+  using base::field;
+  static constexpr std::array fields{
+      field<&BlockLine::v>("v", "Version of the line", {.min = 2, .required = true}),
+      field<&BlockLine::t>("t", "When, UTC", {.required = true}),
+      field<&BlockLine::owner>("owner", "Process that wrote it", {.min = 1, .required = true}),
+      field<&BlockLine::block>("block", "So many cycles of every configuration are whole",
+                               {.min = 1, .required = true}),
+      field<&BlockLine::verdict>("verdict",
+                                 "Whether the study goes on after it, or why it ends with it",
+                                 {.required = true}),
+      field<&BlockLine::spent_s>("spent_s", "Time used since the first trial",
+                                 {.unit = "s", .min = 0, .required = true})};
+  static constexpr base::Table table{"manifest_block", "What was decided after a whole block",
+                                     fields};
+  return table;
+}
+
 Expected<ManifestLine> parse_manifest_line(std::string_view line) {
   if (auto quick = QuickLine(line).read(); quick && is_utc(quick->t)) {
     return *std::move(quick);
   }
-  auto json = base::parse_json(line);
-  if (!json) {
-    return bad_line(fmt::format("not a manifest line: {}", json.error().message));
+  LLEM_ASSIGN(const base::Json json, parse_line(line));
+  return read_line<ManifestLine>(json, kVersion);
+}
+
+bool tells_of_block(std::string_view line) {
+  return line.starts_with(kBlockBegins);
+}
+
+Expected<BlockLine> parse_block_line(std::string_view line) {
+  LLEM_ASSIGN(const base::Json json, parse_line(line));
+  return read_line<BlockLine>(json, kBlockVersion);
+}
+
+std::optional<domain::BlockDecision> fold_blocks(std::span<const BlockLine> lines) {
+  std::optional<domain::BlockDecision> latest;
+  for (const BlockLine& line : lines) {
+    const domain::BlockDecision decision{line.block, line.verdict, line.spent_s};
+    if (!latest ||
+        std::pair(decision.block, decision.ends()) > std::pair(latest->block, latest->ends())) {
+      latest = decision;
+    }
   }
-  // Before the fields: a newer line may have others.
-  const base::Json* version = json->find("v");
-  if (version != nullptr && version->is_integer() && version->integer() > kVersion) {
-    return failure(ErrorKind::io,
-                   fmt::format("the manifest line has version {}; this program knows {}",
-                               version->integer(), kVersion),
-                   "use the version of llem that wrote it, or a newer one", "newer_version");
-  }
-  auto read = base::read_json_struct<ManifestLine>(*json, "manifest line");
-  if (!read) {
-    return bad_line(read.error().message, read.error().hint);
-  }
-  if (!is_utc(read->t)) {
-    return bad_line(fmt::format("`{}` is no UTC time", read->t), "as in 2026-11-22T14:01:01.000Z");
-  }
-  return read;
+  return latest;
 }
 
 std::map<std::int64_t, TrialStatus> fold_manifest(std::span<const ManifestLine> lines) {

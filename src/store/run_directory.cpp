@@ -6,6 +6,7 @@
 #include <charconv>
 #include <chrono>
 #include <dirent.h>
+#include <functional>
 #include <memory>
 #include <system_error>
 #include <thread>
@@ -146,20 +147,27 @@ Expected<std::vector<Path>> entries_of(const Path& folder) {
   return entries;
 }
 
-Expected<void> read_manifest_file(const Path& path, std::vector<ManifestLine>& lines) {
+/// Reads the lines of a manifest that are `wanted`; a torn last one is left out.
+template <class Line, class Wanted, class Parse>
+Expected<void> read_manifest_file(const Path& path, const Wanted& wanted, const Parse& parse,
+                                  std::vector<Line>& lines) {
   LLEM_ASSIGN(const std::string text, sys::read_file(path));
   std::string_view rest = text;
   for (int number = 1; !rest.empty(); ++number) {
     const std::size_t end = rest.find('\n');
     const bool torn = end == std::string_view::npos;  // still being written, or cut by a crash
-    auto line = parse_manifest_line(rest.substr(0, end));
+    const std::string_view text_of_line = rest.substr(0, end);
+    rest.remove_prefix(torn ? rest.size() : end + 1);
+    if (!wanted(text_of_line)) {
+      continue;
+    }
+    Expected<Line> line = parse(text_of_line);
     if (line) {
       lines.push_back(*std::move(line));
     } else if (!torn || line.error().code == "newer_version") {
       return tl::unexpected<Error>(
           std::move(line).error().at(fmt::format("{}:{}", path.string(), number)));
     }
-    rest.remove_prefix(torn ? rest.size() : end + 1);
   }
   return {};
 }
@@ -335,19 +343,33 @@ Expected<std::vector<Attempt>> RunDirectory::attempts() const {
   return found;
 }
 
-Expected<void> RunDirectory::append_manifest(std::int64_t trial, std::int64_t attempt,
-                                             TrialState state, std::optional<std::string> reason) {
-  LLEM_ASSERT(lock_, "only the owner of a run writes its manifest");
+Expected<void> RunDirectory::append_to_manifest(const base::Json& line) {
   if (!manifest_) {
     LLEM_ASSIGN(manifest_, open_new_log(path_ / "manifest", owner_));
   }
+  return sys::append_line(manifest_, base::write_json(line));
+}
+
+Expected<void> RunDirectory::append_manifest(std::int64_t trial, std::int64_t attempt,
+                                             TrialState state, std::optional<std::string> reason) {
+  LLEM_ASSERT(lock_, "only the owner of a run writes its manifest");
   const ManifestLine line{.t = utc_now(),
                           .owner = owner_,
                           .trial = trial,
                           .attempt = attempt,
                           .state = state,
                           .reason = std::move(reason)};
-  return sys::append_line(manifest_, base::write_json(base::write_struct(line)));
+  return append_to_manifest(base::write_struct(line));
+}
+
+Expected<void> RunDirectory::append_decision(const domain::BlockDecision& decision) {
+  LLEM_ASSERT(lock_, "only the owner of a run writes its manifest");
+  const BlockLine line{.t = utc_now(),
+                       .owner = owner_,
+                       .block = decision.block,
+                       .verdict = decision.verdict,
+                       .spent_s = decision.spent_s};
+  return append_to_manifest(base::write_struct(line));
 }
 
 Expected<std::vector<ManifestLine>> RunDirectory::read_manifest() const {
@@ -355,7 +377,18 @@ Expected<std::vector<ManifestLine>> RunDirectory::read_manifest() const {
   std::vector<ManifestLine> lines;
   for (const Path& file : files) {
     if (file.extension() == ".jsonl") {
-      LLEM_TRY(read_manifest_file(file, lines));
+      LLEM_TRY(read_manifest_file(file, std::not_fn(tells_of_block), parse_manifest_line, lines));
+    }
+  }
+  return lines;
+}
+
+Expected<std::vector<BlockLine>> RunDirectory::read_decisions() const {
+  LLEM_ASSIGN(const std::vector<Path> files, entries_of(path_ / "manifest"));
+  std::vector<BlockLine> lines;
+  for (const Path& file : files) {
+    if (file.extension() == ".jsonl") {
+      LLEM_TRY(read_manifest_file(file, tells_of_block, parse_block_line, lines));
     }
   }
   return lines;

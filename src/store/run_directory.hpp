@@ -39,6 +39,26 @@ struct ManifestLine {
 /// One line of the manifest from text, strictly. A torn last line is dropped by read_manifest.
 Expected<ManifestLine> parse_manifest_line(std::string_view line);
 
+/// What was decided after a whole block. Lines of this kind have a version of their own, so that a
+/// program which knows of trials alone refuses them.
+struct BlockLine {
+  std::int64_t v = 2;
+  std::string t;  // UTC
+  std::string owner;
+  std::int64_t block = 0;
+  domain::BlockVerdict verdict = domain::BlockVerdict::go_on;
+  double spent_s = 0;
+  static const base::Table& table();
+};
+
+/// Whether a line is to be read as a BlockLine.
+bool tells_of_block(std::string_view line);
+Expected<BlockLine> parse_block_line(std::string_view line);
+
+/// The decision that holds: that of the latest block; one that ends the study before one that does
+/// not. Absent without a line.
+std::optional<domain::BlockDecision> fold_blocks(std::span<const BlockLine> lines);
+
 struct TrialStatus {
   TrialState state = TrialState::planned;
   std::int64_t attempt = 0;  // latest
@@ -98,6 +118,8 @@ class RunDirectory {
   Expected<void> append_manifest(std::int64_t trial, std::int64_t attempt, TrialState state,
                                  std::optional<std::string> reason = {});
   Expected<std::vector<ManifestLine>> read_manifest() const;
+  Expected<void> append_decision(const domain::BlockDecision& decision);
+  Expected<std::vector<BlockLine>> read_decisions() const;
   Expected<void> append_event(const base::Json& event);
 
   Expected<void> write_environment(const base::Json& environment) const;
@@ -113,6 +135,7 @@ class RunDirectory {
 
   Expected<void> take_lock();
   Expected<void> take_shard(Shard shard);
+  Expected<void> append_to_manifest(const base::Json& line);
 
   Path path_;
   std::string owner_;  // "<host>-<pid>"

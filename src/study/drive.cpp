@@ -9,6 +9,7 @@
 
 #include "analysis/analyse.hpp"
 #include "engines/worker_engine.hpp"
+#include "study/block_watch.hpp"
 #include "study/device_locks.hpp"
 #include "study/device_state.hpp"
 #include "study/forecast.hpp"
@@ -87,7 +88,10 @@ bool uses_gpu(const meters::MeterSet& meters) {
 class Driver {
  public:
   Driver(const DriveInputs& inputs, store::RunDirectory& directory)
-      : inputs_(inputs), directory_(directory), forecast_(inputs.plan) {}
+      : inputs_(inputs),
+        directory_(directory),
+        forecast_(inputs.plan),
+        blocks_(inputs.plan, sys::MonotonicClock().now()) {}
 
   Expected<DriveOutcome> run() {
     // A program that cannot write tables shall say so before the first trial, not after it.
@@ -95,6 +99,7 @@ class Driver {
     LLEM_ASSIGN(const auto lines, directory_.read_manifest());
     LLEM_ASSIGN(const auto attempts, directory_.attempts());
     progress_ = progress_of(inputs_.plan, store::fold_manifest(lines), attempts);
+    LLEM_TRY(blocks_.take_up(directory_, results_));
     note_start();
     announce_study();
     const auto driven = all();
@@ -105,7 +110,7 @@ class Driver {
     Expected<void> table;
     if (gathered) {
       outcome.unread = std::move(gathered->unread);
-      outcome.summary = analysis::summarise(inputs_.plan, gathered->results);
+      outcome.summary = analysis::summarise(inputs_.plan, gathered->results, blocks_.latest());
       outcome.summary.stopped = driven ? stopped_ : std::optional(driven.error().message);
       summary = directory_.write_summary(outcome.summary);
       table = directory_.write_results_table(gathered->results);
@@ -126,7 +131,7 @@ class Driver {
 
   bool wanted(std::size_t position) const {
     const TrialProgress& progress = progress_[position];
-    if (!mine(position) || progress.standing == Standing::done) {
+    if (!mine(position) || !blocks_.needs(position) || progress.standing == Standing::done) {
       return false;
     }
     return progress.standing != Standing::failed || inputs_.retry_failed ||
@@ -134,11 +139,7 @@ class Driver {
   }
 
   void note_start() {
-    for (std::size_t i = 0; i < progress_.size(); ++i) {
-      if (wanted(i)) {
-        forecast_.expect(inputs_.plan.trials[i].configuration);
-      }
-    }
+    expect_from(0);
     if (!inputs_.means.empty()) {
       start_celsius_ = hottest(*inputs_.means.front().meters);
     }
@@ -146,6 +147,19 @@ class Driver {
     if (!start_celsius_ &&
         (study.gap.temperature_within_c || study.cycle_gap.temperature_within_c)) {
       warn(inputs_.events, "no sensor tells a temperature, so there is no rest between trials");
+    }
+  }
+
+  /// What is to come, the trials before this position being over.
+  void expect_from(std::size_t position) {
+    forecast_.expect_nothing();
+    for (std::size_t i = position; i < progress_.size(); ++i) {
+      const std::int64_t configuration = inputs_.plan.trials[i].configuration;
+      if (wanted(i) && blocks_.surely_needs(i)) {
+        forecast_.expect(configuration);
+      } else if (wanted(i)) {
+        forecast_.expect_perhaps(configuration);
+      }
     }
   }
 
@@ -162,31 +176,49 @@ class Driver {
   }
 
   Expected<void> all() {
-    std::optional<std::int64_t> last_cycle;  // of a measured trial: sentinels count their own
-    bool any = false;
     for (std::size_t i = 0; i < inputs_.plan.trials.size() && !over(); ++i) {
-      if (!wanted(i)) {
-        continue;
-      }
-      const domain::Trial& planned = inputs_.plan.trials[i];
-      TrialProgress& progress = progress_[i];
-      if (progress.standing == Standing::recorded) {
-        LLEM_TRY(take_over(planned, progress));
-        if (!wanted(i)) {
-          forecast_.drop(planned.configuration);
-          continue;
-        }
-      }
-      const bool measured = planned.role == domain::TrialRole::measured;
-      const domain::Study& study = inputs_.plan.study;
-      if (any) {
-        gap_ = measured && last_cycle && *last_cycle != planned.cycle ? study.cycle_gap : study.gap;
-      }
-      any = true;
-      last_cycle = measured ? planned.cycle : last_cycle;
-      LLEM_TRY(with_retries(planned, progress));
-      LLEM_TRY(look_for_interrupt());
+      LLEM_TRY(at(i));
+      LLEM_TRY(decide(i));
     }
+    return {};
+  }
+
+  Expected<void> at(std::size_t position) {
+    if (!wanted(position)) {
+      return {};
+    }
+    const domain::Trial& planned = inputs_.plan.trials[position];
+    TrialProgress& progress = progress_[position];
+    if (progress.standing == Standing::recorded) {
+      LLEM_TRY(take_over(planned, progress));
+      if (!wanted(position)) {
+        forecast_.drop(planned.configuration);
+        return {};
+      }
+    }
+    const bool measured = planned.role == domain::TrialRole::measured;
+    const domain::Study& study = inputs_.plan.study;
+    if (any_) {
+      gap_ = measured && last_cycle_ && *last_cycle_ != planned.cycle ? study.cycle_gap : study.gap;
+    }
+    any_ = true;
+    last_cycle_ = measured ? planned.cycle : last_cycle_;
+    LLEM_TRY(with_retries(planned, progress));
+    return look_for_interrupt();
+  }
+
+  /// Whether the study goes on, where a block has become whole.
+  Expected<void> decide(std::size_t position) {
+    const auto decision =
+        over() ? std::nullopt : blocks_.due_at(position, results_, sys::MonotonicClock().now());
+    if (!decision) {
+      return {};
+    }
+    LLEM_TRY(directory_.append_decision(*decision));
+    blocks_.take(*decision);
+    expect_from(position + 1);
+    announce(EventKind::block_decided, inputs_.plan.trials[position], blocks_.words(results_),
+             std::string(words(decision->verdict)[static_cast<std::size_t>(decision->verdict)]));
     return {};
   }
 
@@ -200,11 +232,13 @@ class Driver {
       progress.standing = Standing::open;
       return {};
     }
-    LLEM_ASSIGN(const Settled settled, settle(planned, *progress.recording, *recording));
+    LLEM_ASSIGN(Settled settled, settle(planned, *progress.recording, *recording));
     const bool failed = settled.state == store::TrialState::failed;
     const bool open = settled.state == store::TrialState::interrupted;
     progress.standing = open ? Standing::open : failed ? Standing::failed : Standing::done;
     progress.failures += failed ? 1 : 0;
+    results_.insert_or_assign(std::pair(planned.index, recording->attempt),
+                              std::move(settled.result));
     return {};
   }
 
@@ -402,10 +436,13 @@ class Driver {
   const DriveInputs& inputs_;
   store::RunDirectory& directory_;
   Forecast forecast_;
+  BlockWatch blocks_;
   std::vector<TrialProgress> progress_;
   ResultsByAttempt results_;
   std::optional<double> start_celsius_;
-  domain::Gap gap_;  // before the next trial
+  domain::Gap gap_;                         // before the next trial
+  std::optional<std::int64_t> last_cycle_;  // of a measured trial: sentinels count their own
+  bool any_ = false;                        // trial has run
   std::int64_t failures_in_a_row_ = 0;
   std::string last_code_;
   std::optional<std::string> stopped_;
@@ -420,6 +457,7 @@ Expected<DriveOutcome> drive(const DriveInputs& inputs, store::RunDirectory& dir
 
 Expected<DriveOutcome> analyse_again(store::RunDirectory& directory) {
   LLEM_ASSIGN(const domain::Plan plan, directory.read_plan());
+  LLEM_ASSIGN(const auto decision, decision_in(plan, directory));
   LLEM_ASSIGN(const auto attempts, directory.attempts());
   if (std::ranges::none_of(attempts, &store::Attempt::recorded)) {
     return failure(ErrorKind::io, fmt::format("`{}` holds no recording", directory.path().string()),
@@ -446,7 +484,7 @@ Expected<DriveOutcome> analyse_again(store::RunDirectory& directory) {
     return failure(ErrorKind::io, outcome.unread.front(), "no recording here can be read");
   }
   results = kept_results(plan, std::move(results));
-  outcome.summary = analysis::summarise(plan, results);
+  outcome.summary = analysis::summarise(plan, results, decision);
   LLEM_TRY(directory.write_summary(outcome.summary));
   LLEM_TRY(directory.write_results_table(results));
   return outcome;

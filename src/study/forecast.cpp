@@ -26,6 +26,16 @@ void Forecast::drop(std::int64_t configuration) {
   timed.expected = std::max<std::int64_t>(timed.expected - 1, 0);
 }
 
+void Forecast::expect_perhaps(std::int64_t configuration) {
+  ++configurations_[static_cast<std::size_t>(configuration)].perhaps;
+}
+
+void Forecast::expect_nothing() {
+  for (Timed& timed : configurations_) {
+    timed.expected = timed.perhaps = 0;
+  }
+}
+
 void Forecast::took(std::int64_t configuration, double seconds) {
   drop(configuration);
   learn(configuration, seconds);
@@ -80,9 +90,9 @@ config::TimeRange Forecast::remaining() const {
   const Stretch stretch = observed_stretch();
   config::TimeRange sum;
   for (const Timed& timed : configurations_) {
-    const auto n = static_cast<double>(timed.expected);
-    sum.low_s += n * (low_of(timed, stretch) + rest_s_);
-    sum.high_s += n * (high_of(timed, stretch) + rest_s_);
+    sum.low_s += static_cast<double>(timed.expected) * (low_of(timed, stretch) + rest_s_);
+    sum.high_s +=
+        static_cast<double>(timed.expected + timed.perhaps) * (high_of(timed, stretch) + rest_s_);
   }
   return sum;
 }

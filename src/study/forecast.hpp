@@ -17,21 +17,27 @@ class Forecast {
   /// One more trial of this configuration is to come, or will not come.
   void expect(std::int64_t configuration);
   void drop(std::int64_t configuration);
+  /// One more may come.
+  void expect_perhaps(std::int64_t configuration);
+  void expect_nothing();
   /// A trial that was expected has ended after so long.
   void took(std::int64_t configuration, double seconds);
   /// A trial of this configuration took so long in an earlier run.
   void learn(std::int64_t configuration, double seconds);
 
-  /// Configurations that were timed are taken from their shortest to their longest trial; the
-  /// others from their declared phases, stretched as the timed ones were. Rests included.
+  /// From what is expected to what may come besides. Configurations that were timed are taken from
+  /// their shortest to their longest trial; the others from their declared phases, stretched as the
+  /// timed ones were. Rests included.
   config::TimeRange remaining() const;
-  /// One number: the mean of timed configurations, the geometric middle of the range for others.
+  /// One number for what is expected: the mean of timed configurations, the geometric middle of the
+  /// range for others.
   double expected() const;
 
  private:
   struct Timed {
     config::TimeRange declared;
     std::int64_t expected = 0;
+    std::int64_t perhaps = 0;
     std::int64_t n = 0;
     double least_s = 0;
     double most_s = 0;

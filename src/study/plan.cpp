@@ -98,6 +98,9 @@ domain::Study study_of(const config::Space& space) {
     raise(study.timeouts.load_s, point.config.study.timeouts.load_s);
     raise(study.timeouts.warmup_s, point.config.study.timeouts.warmup_s);
     raise(study.timeouts.window_s, point.config.study.timeouts.window_s);
+    if (const auto& other = point.config.study.precision; other && study.precision) {
+      study.precision->min_cycles = std::max(study.precision->min_cycles, other->min_cycles);
+    }
   }
   return study;
 }

@@ -110,12 +110,19 @@ class Run:
     def recordings(self):
         return [read_json(trial, "recording.json") for trial in self.trials]
 
-    def manifest(self):
-        """(trial, state, reason) in the order written."""
+    def manifest_lines(self):
         lines = []
         for path in sorted(glob.glob(os.path.join(glob.escape(self.path), "manifest", "*.jsonl"))):
             lines += read_lines(path)
-        return [(line["trial"], line["state"], line.get("reason")) for line in lines]
+        return lines
+
+    def manifest(self):
+        """(trial, state, reason) in the order written."""
+        return [(line["trial"], line["state"], line.get("reason")) for line in self.manifest_lines() if "trial" in line]
+
+    def decisions(self):
+        """(block, verdict) in the order written."""
+        return [(line["block"], line["verdict"]) for line in self.manifest_lines() if "block" in line]
 
     def phases(self):
         return [line["phase"] for line in read_lines(self.path, "events.jsonl") if line["event"] == "phase_started"]

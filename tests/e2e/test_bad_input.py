@@ -58,6 +58,16 @@ class Study(Case):
         self.refuse("model: m\nmeasure: {warmup: {min_s: 9, max_s: 3}}\n", "measure.warmup.min_s", "9", "3")
         self.refuse("model: m\nmeasure: {window: {min_s: .nan}}\n", "study.yaml:2")
 
+    def test_precision(self):
+        self.refuse("model: m\nstudy: {cycles: 5, precision: 0.01}\n", "study.yaml:2:17", "study.cycles", "keep one of them")
+        self.refuse("model: m\nstudy: {precision: 0.01}\n", "study.cycles", "--cycles", arguments=("--cycles", "7"))
+        self.refuse("model: m\nstudy: {precision: 1}\n", "study.yaml:2:20", "0.5")
+        self.refuse("model: m\nstudy: {order: shuffled, precision: 0.01}\n", "study.yaml:2:16", "the order shuffled", "blocks")
+        self.refuse("model: m\nstudy:\n  precision: {relative_half_width: 0.01, min_cycles: 9, max_cycles: 8}\n", "9", "8",
+                    "study.yaml:3:", "study.precision.min_cycles")
+        self.refuse("model: m\nstudy:\n  precision: {relative_half_width: 0.01, min_cycles: 2}\n", "study.precision.min_cycles", "3")
+        self.refuse("model: m\nsweep: {deploy.batch_size: [1, 2]}\nstudy: {precision: {min_cycles: 4}}\n", "relative_half_width")
+
     def test_yaml_that_is_none(self):
         self.refuse("model: [m\n", "study.yaml:")
         self.refuse("model: !!python/object m\n", "study.yaml:1", "tag")

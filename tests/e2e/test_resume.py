@@ -201,8 +201,8 @@ class Resume(Case):
         _, run = self.interrupted(3)
         (name,) = os.listdir(os.path.join(run.path, "manifest"))
         with open(os.path.join(run.path, "manifest", name), "a", encoding="utf-8") as file:
-            file.write('{"v": 2, "what": "else"}\n')
-        self.refused(self.run_llem("run", "--resume", run.path, code=None), 5, "has version 2", "use the version of llem")
+            file.write('{"v": 3, "what": "else"}\n')
+        self.refused(self.run_llem("run", "--resume", run.path, code=None), 5, "has version 3", "use the version of llem")
 
     def test_unsynced_bytes_lost_at_a_power_cut_only_cost_their_trial(self):
         _, run = self.interrupted(3)

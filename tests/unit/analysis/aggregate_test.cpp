@@ -1,4 +1,5 @@
 #include <cmath>
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -210,6 +211,59 @@ TEST(Summarise, groups_trials_by_configuration_and_has_a_row_for_each) {
   EXPECT_EQ(summary.trials[1].state, "invalid");
   EXPECT_EQ(summary.trials[1].message, "engine_died: signal 9");
   EXPECT_FALSE(summary.trials[0].message);
+}
+
+/// Two configurations in three of five cycles: 400 J ± 1 %, 800 J ± 0.1 % per 1000 tokens.
+TEST(Summarise, says_how_well_each_configuration_is_known) {
+  domain::Plan plan;
+  plan.configurations.resize(2);
+  plan.configurations[0].hash = "aa";
+  plan.configurations[1].hash = "bb";
+  plan.study.cycles = 5;
+  plan.study.precision = domain::Precision{
+      .relative_half_width = 0.01, .min_cycles = 3, .max_cycles = 5, .budget_s = {}};
+  std::vector<TrialResult> trials;
+  for (std::int64_t cycle = 1; cycle <= 5; ++cycle) {
+    for (std::int64_t configuration = 0; configuration < 2; ++configuration) {
+      plan.trials.push_back({2 * (cycle - 1) + configuration, configuration, cycle});
+      if (cycle <= 3) {
+        const double sign = static_cast<double>(cycle - 2);
+        trials.push_back(configuration == 0 ? a_trial(cycle, 400 + 4 * sign, 1000)
+                                            : a_trial(cycle, 800 + 0.8 * sign, 1000));
+        trials.back().identity.trial = plan.trials.back().index;
+        trials.back().identity.config_hash = configuration == 0 ? "aa" : "bb";
+      }
+    }
+  }
+  const auto open =
+      summarise(plan, trials, domain::BlockDecision{3, domain::BlockVerdict::go_on, 9});
+  EXPECT_EQ(open.n_missing, 4);
+  EXPECT_EQ(open.n_unneeded, 0);
+  EXPECT_EQ(open.precision->verdict, domain::BlockVerdict::go_on);
+  EXPECT_EQ(open.configurations[0].state, ValidityState::valid) << "it is not over";
+
+  const auto ended =
+      summarise(plan, trials, domain::BlockDecision{3, domain::BlockVerdict::budget_used, 9});
+  EXPECT_EQ(ended.n_missing, 0);
+  EXPECT_EQ(ended.n_unneeded, 4);
+  ASSERT_EQ(ended.precision->configurations.size(), 2U);
+  // s of 396, 400, 404 is 4: t(2) 4.3027 x 4 / sqrt 3 / 400 = 2.484 %.
+  EXPECT_NEAR(*ended.precision->configurations[0].half_width_ratio, 0.02484, 1e-5);
+  EXPECT_FALSE(ended.precision->configurations[0].reached);
+  EXPECT_EQ(ended.configurations[0].state, ValidityState::flagged);
+  EXPECT_EQ(ended.configurations[0].codes, std::vector<std::string>{"precision_not_reached"});
+  EXPECT_NEAR(*ended.precision->configurations[1].half_width_ratio, 0.002484, 1e-6);
+  EXPECT_TRUE(ended.precision->configurations[1].reached);
+  EXPECT_EQ(ended.configurations[1].state, ValidityState::valid);
+
+  plan.study.precision->metric = domain::PrecisionMetric::output_tokens_per_s;
+  EXPECT_EQ(summarise(plan, trials).precision->configurations[0].half_width_ratio, 0);
+  plan.study.precision->metric = domain::PrecisionMetric::gross_j_per_request;
+  EXPECT_NEAR(*summarise(plan, trials).precision->configurations[0].half_width_ratio, 0.02484,
+              1e-5);
+  plan.study.precision->metric = domain::PrecisionMetric::net_j_per_output_token;  // 200 J of 400
+  EXPECT_NEAR(*summarise(plan, trials).precision->configurations[0].half_width_ratio, 0.04968,
+              1e-5);
 }
 
 }  // namespace

@@ -240,6 +240,43 @@ TEST(Text, says_what_is_missing_skipped_stopped_and_drifting) {
   EXPECT_NE(text.find("changed by +1.20 % an hour (+0.20"), std::string::npos) << text;
 }
 
+TEST(Text, says_whether_the_precision_was_reached_and_how_well_each_is_known) {
+  auto summary = a_study();
+  domain::PrecisionSummary& precision = summary.precision.emplace();
+  precision.target_ratio = 0.015;
+  precision.min_cycles = 5;
+  precision.max_cycles = 40;
+  precision.verdict = domain::BlockVerdict::reached;
+  precision.blocks = 7;
+  precision.configurations = {
+      {"cc", 0, {}, false}, {"bb", 7, 0.0139, true}, {"aa", 7, 0.0148, true}};
+  const auto notes = [&] {
+    const std::string text = summary_text(summary, {});
+    return text.substr(text.find("  precision"));
+  };
+  EXPECT_EQ(
+      notes(),
+      "  precision     reached after 7 cycles by 2 of 3 configurations; asked for: ±1.5 % of\n"
+      "                gross_j_per_output_token, 5 to 40 cycles\n"
+      "                batch 512: no value\n"
+      "                batch 8: ±1.48 % over 7 cycles\n"
+      "                batch 1: ±1.39 % over 7 cycles\n");
+  precision.verdict = domain::BlockVerdict::budget_used;
+  precision.budget_s = 3600;
+  precision.configurations = {{"aa", 7, 0.016, false}, {"bb", 2, {}, false}};
+  EXPECT_NE(notes().find("NOT reached: "), std::string::npos) << notes();
+  EXPECT_NE(notes().find("are used up after 7 cycles"), std::string::npos) << notes();
+  EXPECT_NE(notes().find("batch 8: ±1.60 % over 7 cycles, short of it\n"), std::string::npos)
+      << notes();
+  EXPECT_NE(notes().find("batch 1: no interval over 2 cycles\n"), std::string::npos) << notes();
+  precision.verdict = domain::BlockVerdict::maximum_used;
+  precision.configurations.assign(12, {"aa", 7, 0.016, false});
+  EXPECT_NE(notes().find("NOT reached after 7 cycles, the most allowed"), std::string::npos);
+  EXPECT_NE(notes().find("and 2 that are known better, in summary.json\n"), std::string::npos);
+  precision.verdict = domain::BlockVerdict::go_on;
+  EXPECT_NE(notes().find("not decided after 7 cycles"), std::string::npos) << notes();
+}
+
 TEST(Text, stays_within_a_hundred_columns) {
   auto c = a_result();
   c.model = std::string(150, 'm');

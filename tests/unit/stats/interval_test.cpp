@@ -28,6 +28,13 @@ TEST(StudentQuantile, gives_the_half_widths_of_the_tables) {
   EXPECT_NEAR(student_quantile(0.975, 9) / std::sqrt(10), 0.72, 0.005);
 }
 
+TEST(HalfWidthRatio, goes_to_the_farther_limit) {
+  EXPECT_DOUBLE_EQ(*half_width_ratio(10, 9, 12), 0.2);
+  EXPECT_DOUBLE_EQ(*half_width_ratio(10, 7, 11), 0.3);
+  EXPECT_DOUBLE_EQ(*half_width_ratio(-10, -11, -9.5), 0.1);
+  EXPECT_EQ(half_width_ratio(0, -1, 1), std::nullopt);
+}
+
 TEST(MeanInterval, agrees_with_scipy) {
   for (const auto& [name, sample] : reference("summaries").members()) {
     const auto values = numbers(sample, "values");
@@ -213,6 +220,27 @@ TEST(Coverage, of_the_delta_interval_is_what_it_says) {
 TEST(Coverage, of_the_fieller_interval_is_what_it_says) {
   EXPECT_NEAR(ratio_coverage(5, 0.3, "fieller", 105), 0.95, 0.01);
   EXPECT_NEAR(ratio_coverage(10, 0.3, "fieller", 106), 0.95, 0.01);
+}
+
+/// Two configurations in the same blocks: what a block does to both cancels in the logarithm of
+/// their ratio.
+double paired_ratio_coverage(std::size_t n, std::uint64_t seed) {
+  base::Random random(seed);
+  return coverage(4000, std::log(1.25), [&] {
+    std::vector<double> logs(n);
+    for (double& log : logs) {
+      const double block = 1 + 0.05 * random.normal();
+      const double a = 0.5 * block * std::exp(0.02 * random.normal());
+      const double b = 0.4 * block * std::exp(0.02 * random.normal());
+      log = std::log(a / b);
+    }
+    return mean_interval(logs);
+  });
+}
+
+TEST(Coverage, of_the_interval_of_a_paired_ratio_is_what_it_says) {
+  EXPECT_NEAR(paired_ratio_coverage(5, 108), 0.95, 0.01);
+  EXPECT_NEAR(paired_ratio_coverage(10, 109), 0.95, 0.01);
 }
 
 TEST(Coverage, of_the_quantile_interval_is_at_least_what_it_says) {

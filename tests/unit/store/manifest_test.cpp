@@ -47,10 +47,47 @@ TEST(ManifestLine, IsReadStrictly) {
 }
 
 TEST(ManifestLine, ANewerVersionIsRefusedByName) {
-  const auto parsed = parse_manifest_line(R"({"v":2,"when":1,"what":"else"})");
+  const auto parsed = parse_manifest_line(R"({"v":3,"when":1,"what":"else"})");
   ASSERT_FALSE(parsed);
   EXPECT_EQ(parsed.error().code, "newer_version");
-  EXPECT_EQ(parsed.error().message, "the manifest line has version 2; this program knows 1");
+  EXPECT_EQ(parsed.error().message, "the manifest line has version 3; this program knows 2");
+}
+
+constexpr std::string_view kBlock =
+    R"({"v":2,"t":"2026-11-22T14:01:01Z","owner":"host-1","block":7,"verdict":"reached","spent_s":61.5})";
+
+TEST(BlockLine, IsReadStrictly) {
+  EXPECT_TRUE(tells_of_block(kBlock));
+  EXPECT_FALSE(tells_of_block(kGood));
+  const auto parsed = parse_block_line(kBlock);
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_EQ(parsed->block, 7);
+  EXPECT_EQ(parsed->verdict, domain::BlockVerdict::reached);
+  EXPECT_EQ(parsed->spent_s, 61.5);
+  for (
+      const std::string_view bad :
+      {R"({"v":2,"t":"2026-11-22T14:01:01Z","owner":"h","block":0,"verdict":"reached","spent_s":1})",
+       R"({"v":2,"t":"2026-11-22T14:01:01Z","owner":"h","block":1,"verdict":"won","spent_s":1})",
+       R"({"v":2,"t":"2026-11-22T14:01:01Z","owner":"h","block":1,"verdict":"reached"})",
+       R"({"v":2,"t":"now","owner":"h","block":1,"verdict":"reached","spent_s":1})",
+       R"({"v":2,"t":"2026-11-22T14:01)"}) {
+    EXPECT_FALSE(parse_block_line(bad)) << bad;
+  }
+  EXPECT_FALSE(parse_block_line(kGood));
+  EXPECT_FALSE(parse_manifest_line(kBlock)) << "a program that knows of trials alone refuses it";
+}
+
+TEST(FoldBlocks, TakesTheLatestBlock) {
+  using enum domain::BlockVerdict;
+  const auto block = [](std::int64_t number, domain::BlockVerdict verdict) {
+    return BlockLine{.t = "", .owner = "", .block = number, .verdict = verdict, .spent_s = 1};
+  };
+  EXPECT_FALSE(fold_blocks({}));
+  const std::vector lines{block(2, go_on), block(3, reached), block(1, go_on), block(3, go_on)};
+  const auto decision = fold_blocks(lines);
+  ASSERT_TRUE(decision);
+  EXPECT_EQ(decision->block, 3);
+  EXPECT_EQ(decision->verdict, reached) << "an end stands";
 }
 
 TEST(FoldManifest, TakesTheLatestStateOfEachTrial) {

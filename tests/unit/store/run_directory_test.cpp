@@ -166,6 +166,26 @@ TEST_F(RunDirectoryTest, ManifestLinesComeBack) {
   EXPECT_EQ(fold_manifest(*lines).at(0).state, TrialState::failed);
 }
 
+TEST_F(RunDirectoryTest, DecisionsComeBackBesideTheTrials) {
+  RunDirectory run = make_run();
+  ASSERT_TRUE(run.append_manifest(0, 1, TrialState::done));
+  ASSERT_TRUE(run.append_decision({1, domain::BlockVerdict::go_on, 12.25}));
+  ASSERT_TRUE(run.append_manifest(1, 1, TrialState::done));
+  ASSERT_TRUE(run.append_decision({2, domain::BlockVerdict::budget_used, 24.5}));
+  const fs::path log = fs::directory_iterator(run.path() / "manifest")->path();
+  std::ofstream(log, std::ios::app) << R"({"v":2,"t":"2026-)";
+  const auto lines = run.read_manifest();
+  ASSERT_TRUE(lines) << lines.error().message;
+  EXPECT_EQ(lines->size(), 2U);
+  const auto decisions = run.read_decisions();
+  ASSERT_TRUE(decisions) << decisions.error().message;
+  ASSERT_EQ(decisions->size(), 2U) << "a torn line is none";
+  const auto latest = fold_blocks(*decisions);
+  EXPECT_EQ(latest->block, 2);
+  EXPECT_EQ(latest->verdict, domain::BlockVerdict::budget_used);
+  EXPECT_EQ(latest->spent_s, 24.5);
+}
+
 TEST_F(RunDirectoryTest, ATornLastLineIsDroppedAndNeverWrittenAfter) {
   fs::path log;
   fs::path path;

@@ -103,6 +103,37 @@ TEST(MakePlan, refuses_a_latin_square_that_does_not_come_out_even) {
   EXPECT_EQ(plan.error().kind, ErrorKind::config);
 }
 
+TEST(MakePlan, is_made_for_the_most_cycles_that_a_precision_allows) {
+  const domain::Plan plan = planned(
+      "model: m\nsweep: {measure.profile: [quick, full], deploy.batch_size: [1, 2]}\n"
+      "study: {precision: {relative_half_width: 0.01, max_cycles: 12}}\n");
+  EXPECT_EQ(plan.study.cycles, 12);
+  EXPECT_EQ(plan.trials.size(), 48U);
+  EXPECT_EQ(plan.study.precision->min_cycles, 10) << "what the most careful profile starts with";
+}
+
+TEST(NeededTrials, are_those_of_the_blocks_and_the_closing_sentinel) {
+  const domain::Plan plan = planned(
+      "model: m\nsweep: {deploy.batch_size: [1, 2]}\nstudy: {order: interleaved, sentinel: 3, "
+      "precision: {relative_half_width: 0.01, min_cycles: 3, max_cycles: 4}}\n");
+  const auto needed_after = [&](std::int64_t block, domain::BlockVerdict verdict) {
+    std::string text;
+    const auto needed = domain::needed_trials(plan, domain::BlockDecision{block, verdict, 0});
+    for (std::size_t i = 0; i < needed.size(); ++i) {
+      const domain::Trial& trial = plan.trials[i];
+      const bool sentinel = trial.role == domain::TrialRole::sentinel;
+      const std::string name = sentinel ? "s" : std::to_string(trial.configuration);
+      text += needed[i] ? name : "-";
+    }
+    return text;
+  };
+  EXPECT_EQ(needed_after(3, domain::BlockVerdict::go_on), "s010s101s01s");
+  EXPECT_EQ(needed_after(3, domain::BlockVerdict::reached), "s010s101---s");
+  EXPECT_EQ(needed_after(1, domain::BlockVerdict::budget_used), "s01--------s");
+  EXPECT_EQ(needed_after(4, domain::BlockVerdict::maximum_used), "s010s101s01s");
+  EXPECT_EQ(domain::needed_trials(plan, {}), std::vector<bool>(12, true));
+}
+
 TEST(Differences, name_the_field_of_a_single_configuration) {
   const domain::Plan before = planned("model: m\ndeploy: {batch_size: 4}\n");
   EXPECT_TRUE(differences(before, planned("model: m\ndeploy: {batch_size: 4}\n")).empty());
@@ -161,6 +192,19 @@ TEST(Forecast, starts_from_declared_phases_and_tightens) {
   EXPECT_DOUBLE_EQ(forecast.remaining().high_s, declared.low_s);
   forecast.drop(1);
   EXPECT_DOUBLE_EQ(forecast.remaining().high_s, 0);
+}
+
+TEST(Forecast, reaches_from_what_is_needed_to_what_may_be) {
+  const domain::Plan plan = planned(sweep("1, 2", "cycles: 2"));
+  Forecast forecast(plan);
+  forecast.expect(0);
+  forecast.expect(1);
+  forecast.expect_perhaps(0);
+  const config::TimeRange declared = config::declared_time(plan.configurations[0].measure);
+  EXPECT_DOUBLE_EQ(forecast.remaining().low_s, 2 * declared.low_s);
+  EXPECT_DOUBLE_EQ(forecast.remaining().high_s, 3 * declared.high_s);
+  forecast.expect_nothing();
+  EXPECT_EQ(forecast.remaining().high_s, 0);
 }
 
 }  // namespace

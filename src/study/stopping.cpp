@@ -1,0 +1,27 @@
+#include "study/stopping.hpp"
+
+#include <algorithm>
+
+namespace llem::study {
+
+domain::BlockVerdict decide(const domain::Precision& rule, std::int64_t blocks, double spent_s,
+                            std::span<const analysis::Knowledge> configurations) {
+  using enum domain::BlockVerdict;
+  const auto has_value = [](const analysis::Knowledge& k) { return k.n > 0; };
+  const bool all = std::ranges::all_of(configurations, [&](const analysis::Knowledge& k) {
+    return !has_value(k) || analysis::suffices(rule, k);
+  });
+  if (blocks >= *rule.min_cycles && all && std::ranges::any_of(configurations, has_value)) {
+    return reached;
+  }
+  if (blocks >= *rule.max_cycles) {
+    return maximum_used;
+  }
+  return rule.budget_s && spent_s >= *rule.budget_s ? budget_used : go_on;
+}
+
+std::int64_t soonest_end(const domain::Precision& rule, std::int64_t blocks) {
+  return rule.budget_s ? blocks + 1 : std::max(blocks + 1, *rule.min_cycles);
+}
+
+}  // namespace llem::study
