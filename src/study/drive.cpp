@@ -196,7 +196,8 @@ class Driver {
   Expected<void> take_over(const domain::Trial& planned, TrialProgress& progress) {
     const auto recording = store::read_recording(*progress.recording);
     if (!recording) {
-      warn(inputs_.events, recording.error().message + ": the trial is run again");
+      warn(inputs_.events, fmt::format("`{}`: {}: the trial is run again",
+                                       progress.recording->string(), recording.error().message));
       progress.standing = Standing::open;
       return {};
     }
@@ -433,7 +434,8 @@ Expected<DriveOutcome> analyse_again(store::RunDirectory& directory) {
     }
     const auto recording = store::read_recording(attempt.path);
     if (!recording) {
-      outcome.unread.push_back(recording.error().message);
+      outcome.unread.push_back(
+          fmt::format("`{}`: {}", attempt.path.string(), recording.error().message));
       // What an earlier analysis said of it stands: nothing better can be had.
       if (auto before = store::read_result(attempt.path)) {
         results.push_back(*std::move(before));

@@ -139,10 +139,14 @@ Expected<void> Recorder::all_phases() {
   LLEM_TRY(engine_->write_schedule(kWindow,
                                    wire_schedule(schedules_.window, spec_.configuration, block())));
   begin_phase(domain::PhaseName::pad_before, measure.window.pad_s);
+  sampler_->quicken(true);
   LLEM_TRY(rest(*measure.window.pad_s));
+  sampler_->quicken(false);
   LLEM_TRY(serve_window());
   begin_phase(domain::PhaseName::pad_after, measure.window.pad_s);
+  sampler_->quicken(true);
   LLEM_TRY(rest(*measure.window.pad_s));
+  sampler_->quicken(false);
   begin_phase(domain::PhaseName::cooldown, measure.cooldown_s);
   stop_engine();
   // Everything is measured: an interrupt now ends the study, not this trial.
