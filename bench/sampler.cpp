@@ -246,19 +246,20 @@ void print_row(double hz, const Run& run, const Bare& bare, bool json) {
   if (json) {
     fmt::print(
         "{{\"requested_hz\": {}, \"achieved_hz\": {:.4f}, \"channels\": {}, \"cpu_ratio\": {:.6f}, "
-        "\"bare_timer_cpu_ratio\": {:.6f}, \"lateness_p50_s\": {:.3g}, \"lateness_p99_s\": {:.3g}, \"lateness_max_s\": {:.3g}, "
+        "\"bare_timer_cpu_ratio\": {:.6f}, \"lateness_p50_s\": {:.3g}, \"lateness_p99_s\": {:.3g}, "
+        "\"lateness_max_s\": {:.3g}, "
         "\"ticks\": {}, "
         "\"missed_ticks\": {}, \"dropped_samples\": {}}}\n",
-        hz, r.achieved_hz.value_or(0), run.channels, share, bare.cpu_share, r.lateness_p50_s, r.lateness_p99_s,
-        r.lateness_max_s, r.ticks, r.missed_ticks, r.dropped_samples);
+        hz, r.achieved_hz.value_or(0), run.channels, share, bare.cpu_share, r.lateness_p50_s,
+        r.lateness_p99_s, r.lateness_max_s, r.ticks, r.missed_ticks, r.dropped_samples);
     return;
   }
   fmt::print(
       "{:>6} {:>11.3f} {:>9} {:>9.3f} % {:>9.3f} % {:>8.1f} % {:>9.0f} {:>9.0f} {:>9.0f} {:>7} "
       "{:>8}\n",
       hz, r.achieved_hz.value_or(0), run.channels, share * 100, bare.cpu_share * 100,
-      target_of(hz) * 100, r.lateness_p50_s * 1e6, r.lateness_p99_s * 1e6, r.lateness_max_s * 1e6, r.ticks,
-             r.missed_ticks);
+      target_of(hz) * 100, r.lateness_p50_s * 1e6, r.lateness_p99_s * 1e6, r.lateness_max_s * 1e6,
+      r.ticks, r.missed_ticks);
 }
 
 }  // namespace
@@ -284,7 +285,8 @@ int main(int argc, char** argv) {
   }
   if (!options.json) {
     fmt::print("{:>6} {:>11} {:>9} {:>11} {:>11} {:>10} {:>9} {:>9} {:>9} {:>7} {:>8}\n", "Hz",
-               "achieved", "channels", "of a core", "bare timer", "target", "p50 us", "p99 us", "max us", "ticks", "skipped");
+               "achieved", "channels", "of a core", "bare timer", "target", "p50 us", "p99 us",
+               "max us", "ticks", "skipped");
   }
   for (const double hz : options.rates) {
     print_row(hz, run(hz, options.seconds), bare_timer(hz, options.seconds), options.json);

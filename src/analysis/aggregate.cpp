@@ -145,6 +145,16 @@ PartOf energy_per(EnergyField field, Per per) {
   };
 }
 
+PartOf cost_per_million(std::optional<domain::Value> domain::Cost::* field) {
+  return [=](const TrialResult& r) -> std::optional<Part> {
+    const auto tokens = count(r, Per::output_token);
+    if (!r.cost || !((*r.cost).*field) || !tokens) {
+      return std::nullopt;
+    }
+    return energy_part(*((*r.cost).*field), 1e-6 * *tokens);
+  };
+}
+
 PartOf count_per_second(Per what) {
   return [=](const TrialResult& r) -> std::optional<Part> {
     const auto numerator = count(r, what);
@@ -196,6 +206,12 @@ void fill_energy(domain::ConfigurationResult& c, const Trials& used) {
   c.net_j_per_output_token =
       ratio_of_sums(trials, energy_per(&domain::Energy::headline_net_j, Per::output_token));
   c.gross_j_per_request = ratio_of_sums(trials, energy_per(gross, Per::request));
+  c.emissions_g_per_million_output_tokens =
+      ratio_of_sums(trials, cost_per_million(&domain::Cost::emissions_g));
+  c.price_per_million_output_tokens = ratio_of_sums(trials, cost_per_million(&domain::Cost::price));
+  if (c.price_per_million_output_tokens) {
+    c.currency = trials.front()->cost->currency;
+  }
   c.mean_power_w = ratio_of_sums(trials, energy_per(gross, Per::second));
   c.idle_power_w = mean_of(trials, [](const TrialResult& r) { return r.energy->headline_idle_w; });
   if (c.idle_power_w && c.mean_power_w) {

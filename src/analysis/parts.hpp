@@ -20,6 +20,10 @@ std::optional<domain::Energy> energy(const domain::Recording& recording, const W
 /// Every number from the same headline energy and the same counts.
 std::optional<domain::Efficiency> efficiency(const domain::Energy& energy, const Window& window);
 
+/// Absent without factors.
+std::optional<domain::Cost> cost(const domain::Energy& energy, const Window& window,
+                                 const domain::CostFactors& factors);
+
 domain::Latency latency(const domain::Serve& serve, bool prompts_repeat);
 domain::Throughput throughput(const Window& window);
 domain::Lengths lengths(const Window& window);

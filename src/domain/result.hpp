@@ -241,6 +241,32 @@ struct Phases {
   static const base::Table& table();
 };
 
+/// What energy emits and costs, as the user says; nothing is assumed for them.
+struct CostFactors {
+  std::optional<double> g_per_kwh;    // CO2 equivalent of a kilowatt-hour
+  std::optional<std::string> source;  // of that number
+  std::optional<double> pue_ratio;    // energy of the facility over that of its machines
+  std::optional<double> price_per_kwh;
+  std::optional<std::string> currency;
+};
+
+/// Emissions and price of the gross energy of the headline, in the window and per million output
+/// tokens; absent without the user's factors.
+struct Cost {
+  std::string scope;
+  double energy_kwh = 0;  // of the machine, before the facility's overhead
+  double pue_ratio = 1;
+  std::optional<double> g_per_kwh;
+  std::optional<std::string> g_per_kwh_source;
+  std::optional<Value> emissions_g;
+  std::optional<Value> emissions_g_per_million_output_tokens;
+  std::optional<double> price_per_kwh;
+  std::optional<std::string> currency;
+  std::optional<Value> price;
+  std::optional<Value> price_per_million_output_tokens;
+  static const base::Table& table();
+};
+
 struct Compute {
   double flops = 0;  // algorithmic, in the window
   double prefill_flops = 0;
@@ -353,6 +379,7 @@ struct TrialResult {
   std::optional<Thermal> thermal;
   std::optional<WarmupSummary> warmup;
   std::optional<HostLoad> host_load;
+  std::optional<Cost> cost;
   ConfigAccount configuration;
   Overhead overhead;
   static const base::Table& table();
@@ -390,6 +417,9 @@ struct ConfigurationResult {
   std::optional<Aggregate> gross_j_per_output_token;
   std::optional<Aggregate> net_j_per_output_token;
   std::optional<Aggregate> gross_j_per_request;
+  std::optional<Aggregate> emissions_g_per_million_output_tokens;
+  std::optional<Aggregate> price_per_million_output_tokens;
+  std::optional<std::string> currency;
   std::optional<Aggregate> mean_power_w;
   std::optional<Aggregate> idle_power_w;
   std::optional<Aggregate> output_tokens_per_s;

@@ -401,8 +401,8 @@ domain::SamplerRecord Sampler::statistics() const {
   record.missed_ticks = state.missed_ticks.count();
   const std::int64_t between_ns = state.between_ticks_ns.count();
   if (between_ns > 0) {
-    record.achieved_hz = 1e9 * static_cast<double>(state.intervals.count()) /
-                         static_cast<double>(between_ns);
+    record.achieved_hz =
+        1e9 * static_cast<double>(state.intervals.count()) / static_cast<double>(between_ns);
   }
   record.lateness_p50_s = static_cast<double>(state.lateness.quantile(0.5)) * 1e-9;
   record.lateness_p99_s = static_cast<double>(state.lateness.quantile(0.99)) * 1e-9;

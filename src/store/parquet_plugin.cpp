@@ -148,10 +148,10 @@ arrow::Result<std::string> encode_arrow(const NextRows& next,
   while (const auto columns = next()) {
     ARROW_ASSIGN_OR_RAISE(const auto table, table_of(*columns, notes));
     if (!writer) {
-      ARROW_ASSIGN_OR_RAISE(
-          writer, parquet::arrow::FileWriter::Open(
-                      *table->schema(), pool(), sink, properties_of(*columns).build(),
-                      parquet::ArrowWriterProperties::Builder().store_schema()->build()));
+      ARROW_ASSIGN_OR_RAISE(writer,
+                            parquet::arrow::FileWriter::Open(
+                                *table->schema(), pool(), sink, properties_of(*columns).build(),
+                                parquet::ArrowWriterProperties::Builder().store_schema()->build()));
     }
     ARROW_RETURN_NOT_OK(writer->WriteTable(*table, kRowsPerGroup));
   }

@@ -99,7 +99,8 @@ class Driver {
     announce_study();
     const auto driven = all();
     // What was measured is summed up even when the disk refused the next trial.
-    auto gathered = gather(inputs_.plan, directory_, std::move(results_), inputs_.events);
+    auto gathered =
+        gather(inputs_.plan, directory_, std::move(results_), inputs_.factors, inputs_.events);
     DriveOutcome outcome;
     Expected<void> summary;
     Expected<void> table;
@@ -217,7 +218,7 @@ class Driver {
   /// What becomes of a trial whose recording is kept.
   Expected<Settled> settle(const domain::Trial& planned, const sys::Path& place,
                            const domain::Recording& recording) {
-    LLEM_ASSIGN(domain::TrialResult result, keep_result(place, recording));
+    LLEM_ASSIGN(domain::TrialResult result, keep_result(place, recording, inputs_.factors));
     const bool interrupted = recording.outcome.state == domain::OutcomeState::interrupted;
     const store::TrialState state = manifest_state(result, interrupted);
     LLEM_TRY(directory_.append_manifest(planned.index, recording.attempt, state,
@@ -419,7 +420,8 @@ Expected<DriveOutcome> drive(const DriveInputs& inputs, store::RunDirectory& dir
   return Driver(inputs, directory).run();
 }
 
-Expected<DriveOutcome> analyse_again(store::RunDirectory& directory) {
+Expected<DriveOutcome> analyse_again(store::RunDirectory& directory,
+                                     const domain::CostFactors& factors) {
   LLEM_ASSIGN(const domain::Plan plan, directory.read_plan());
   LLEM_ASSIGN(const auto attempts, directory.attempts());
   if (std::ranges::none_of(attempts, &store::Attempt::recorded)) {
@@ -442,7 +444,7 @@ Expected<DriveOutcome> analyse_again(store::RunDirectory& directory) {
       }
       continue;
     }
-    LLEM_ASSIGN(results.emplace_back(), keep_result(attempt.path, *recording));
+    LLEM_ASSIGN(results.emplace_back(), keep_result(attempt.path, *recording, factors));
   }
   if (results.empty()) {
     return failure(ErrorKind::io, outcome.unread.front(), "no recording here can be read");
