@@ -116,13 +116,15 @@ Part energy_part(const domain::Value& energy, double denominator) {
           energy.source == domain::Provenance::estimated};
 }
 
-enum class Per { output_token, request, second };
+enum class Per { input_token, output_token, request, second };
 
 std::optional<double> count(const TrialResult& r, Per per) {
   if (!r.throughput) {
     return std::nullopt;
   }
   switch (per) {
+    case Per::input_token:
+      return static_cast<double>(r.throughput->input_tokens);
     case Per::output_token:
       return static_cast<double>(r.throughput->output_tokens);
     case Per::request:
@@ -142,6 +144,19 @@ PartOf energy_per(EnergyField field, Per per) {
       return std::nullopt;
     }
     return energy_part(*((*r.energy).*field), *denominator);
+  };
+}
+
+using domain::Phases;
+using PhaseField = std::optional<domain::Value> Phases::*;
+
+PartOf phase_per(PhaseField field, Per per) {
+  return [=](const TrialResult& r) -> std::optional<Part> {
+    const auto tokens = count(r, per);
+    if (!r.phases || !((*r.phases).*field) || !tokens) {
+      return std::nullopt;
+    }
+    return energy_part(*((*r.phases).*field), *tokens);
   };
 }
 
@@ -206,6 +221,15 @@ void fill_energy(domain::ConfigurationResult& c, const Trials& used) {
   c.net_j_per_output_token =
       ratio_of_sums(trials, energy_per(&domain::Energy::headline_net_j, Per::output_token));
   c.gross_j_per_request = ratio_of_sums(trials, energy_per(gross, Per::request));
+  const bool split = std::ranges::all_of(trials, [](const TrialResult* trial) {
+    return trial->phases && trial->phases->prefill_j && trial->phases->decode_j;
+  });
+  if (split) {
+    c.prefill_j_per_input_token =
+        ratio_of_sums(trials, phase_per(&Phases::prefill_j, Per::input_token));
+    c.decode_j_per_output_token =
+        ratio_of_sums(trials, phase_per(&Phases::decode_j, Per::output_token));
+  }
   c.emissions_g_per_million_output_tokens =
       ratio_of_sums(trials, cost_per_million(&domain::Cost::emissions_g));
   c.price_per_million_output_tokens = ratio_of_sums(trials, cost_per_million(&domain::Cost::price));

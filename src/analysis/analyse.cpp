@@ -63,7 +63,7 @@ void measure_window(domain::TrialResult& result, const domain::Recording& record
   result.latency = latency(*window.serve, recording.schedule.prompts_repeat);
   result.throughput = throughput(window);
   result.lengths = lengths(window);
-  result.phases = phases(window);
+  result.phases = phases(recording, window, result.energy);
   result.compute = compute(recording, window);
   result.thermal = thermal(recording, window);
   result.host_load = host_load(recording, window);

@@ -226,6 +226,14 @@ std::optional<domain::Value> per_count(const std::optional<domain::Value>& energ
 
 }  // namespace
 
+std::vector<const domain::ScopeEnergy*> headline_parts(const domain::Recording& recording,
+                                                       const domain::Energy& energy) {
+  Findings said_before;
+  const auto gpus = used_gpus(recording);
+  return gpus.empty() ? cpu_headline(recording, energy).parts
+                      : gpu_headline(energy, gpus, said_before).parts;
+}
+
 std::optional<domain::Energy> energy(const domain::Recording& recording, const Window& window,
                                      Findings& findings) {
   domain::Energy energy;

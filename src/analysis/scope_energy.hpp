@@ -23,6 +23,10 @@ struct ScopeChannels {
 
 std::vector<ScopeChannels> scopes_of(const domain::Recording& recording);
 
+/// The scopes that the headline sums up.
+std::vector<const domain::ScopeEnergy*> headline_parts(const domain::Recording& recording,
+                                                       const domain::Energy& energy);
+
 /// Absent when no channel covers the window: never 0. Scopes that no total counts raise no codes.
 std::optional<domain::ScopeEnergy> scope_energy(const domain::Recording& recording,
                                                 const ScopeChannels& channels, const Window& window,

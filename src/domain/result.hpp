@@ -230,14 +230,24 @@ struct Lengths {
   static const base::Table& table();
 };
 
-/// Time of the phases is measured; their energy is absent with the reason until it can be
-/// identified.
+/// Time of the phases is measured; their energy is identified from readings that blur it, or absent
+/// with the reason.
 struct Phases {
   double prefill_s = 0;  // steps that only prefill
   double decode_s = 0;   // steps that only decode
   double mixed_s = 0;
   double between_steps_s = 0;
-  std::string energy_refused;  // why there is no energy per phase
+  std::optional<std::string> method;  // counter_lsq
+  std::optional<std::string> model;   // phase_power, step_cost
+  std::optional<Value> prefill_j;
+  std::optional<Value> decode_j;
+  std::optional<double> unattributed_j;  // gross less both
+  std::optional<double> shared_j;        // of decode_j: what mixed steps cost in any case
+  std::optional<Value> prefill_j_per_input_token;
+  std::optional<Value> decode_j_per_output_token;
+  std::optional<double> condition_number;
+  std::optional<double> held_out_ratio;
+  std::optional<std::string> energy_refused;  // why there is no energy per phase
   static const base::Table& table();
 };
 
@@ -417,6 +427,8 @@ struct ConfigurationResult {
   std::optional<Aggregate> gross_j_per_output_token;
   std::optional<Aggregate> net_j_per_output_token;
   std::optional<Aggregate> gross_j_per_request;
+  std::optional<Aggregate> prefill_j_per_input_token;  // where every cycle tells it
+  std::optional<Aggregate> decode_j_per_output_token;
   std::optional<Aggregate> emissions_g_per_million_output_tokens;
   std::optional<Aggregate> price_per_million_output_tokens;
   std::optional<std::string> currency;

@@ -194,6 +194,14 @@ const base::Table& ConfigurationResult::table() {
           {.unit = "J/token"}),
       field<&ConfigurationResult::gross_j_per_request>("gross_j_per_request",
                                                        "Gross energy per request", {.unit = "J"}),
+      field<&ConfigurationResult::prefill_j_per_input_token>(
+          "prefill_j_per_input_token",
+          "Gross energy of the prefill per input token, where every cycle tells it",
+          {.unit = "J/token"}),
+      field<&ConfigurationResult::decode_j_per_output_token>(
+          "decode_j_per_output_token",
+          "Gross energy of the decode per output token, where every cycle tells it",
+          {.unit = "J/token"}),
       field<&ConfigurationResult::emissions_g_per_million_output_tokens>(
           "emissions_g_per_million_output_tokens",
           "CO2 equivalent of the gross energy of a million output tokens", {.unit = "g"}),

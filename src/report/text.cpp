@@ -126,6 +126,13 @@ void energy_lines(Block& block, const ConfigurationResult& c) {
   }
 }
 
+void phases_line(Block& block, const ConfigurationResult& c) {
+  if (c.prefill_j_per_input_token && c.decode_j_per_output_token) {
+    block.columns("phases", "prefill " + number(*c.prefill_j_per_input_token) + " J/input token",
+                  "decode " + number(*c.decode_j_per_output_token) + " J/output token");
+  }
+}
+
 void cost_line(Block& block, const ConfigurationResult& c) {
   std::vector<std::string> parts;
   if (c.emissions_g_per_million_output_tokens) {
@@ -232,6 +239,7 @@ std::string configuration_text(const domain::ConfigurationResult& result,
   Block block(static_cast<std::size_t>(options.width));
   if (result.n_used > 0) {
     energy_lines(block, result);
+    phases_line(block, result);
     cost_line(block, result);
     throughput_line(block, result);
     latency_line(block, result);
