@@ -361,33 +361,6 @@ const base::Table& Cost::table() {
   return table;
 }
 
-const base::Table& Cost::table() {
-  static constexpr std::array fields{
-      field<&Cost::scope>("scope", "What the energy covers"),
-      field<&Cost::energy_kwh>("energy_kwh", "Gross energy of the window", {.unit = "kWh"}),
-      field<&Cost::pue_ratio>(
-          "pue_ratio",
-          "Energy of the facility over that of its machines (PUE); 1 counts the "
-          "machine alone",
-          {.unit = "1"}),
-      field<&Cost::g_per_kwh>("g_per_kwh", "CO2 equivalent of a kilowatt-hour, as given",
-                              {.unit = "g/kWh"}),
-      field<&Cost::g_per_kwh_source>("g_per_kwh_source", "Where that number is from, as given"),
-      field<&Cost::emissions_g>("emissions_g", "CO2 equivalent of the window", {.unit = "g"}),
-      field<&Cost::emissions_g_per_million_output_tokens>(
-          "emissions_g_per_million_output_tokens", "CO2 equivalent of a million output tokens",
-          {.unit = "g"}),
-      field<&Cost::price_per_kwh>("price_per_kwh", "Price of a kilowatt-hour, as given"),
-      field<&Cost::currency>("currency", "Of the prices, as given"),
-      field<&Cost::price>("price", "Price of the window's energy"),
-      field<&Cost::price_per_million_output_tokens>("price_per_million_output_tokens",
-                                                    "Price of the energy of a million output "
-                                                    "tokens")};
-  static constexpr base::Table table{
-      "cost", "What the energy emits and costs, by the user's factors", fields};
-  return table;
-}
-
 const base::Table& Compute::table() {
   static constexpr std::array fields{
       field<&Compute::flops>("flops", "Algorithmic operations in the window", {.unit = "FLOP"}),

@@ -48,7 +48,6 @@ struct Machine {
     CounterSeries series;
     series.period_s = period;
     series.poll_s = poll;
-    series.timing_s = poll;
     double published = 0;
     double joules = 0;
     double at = 0;
