@@ -201,6 +201,16 @@ void set_measured_total(const domain::Recording& recording, domain::Energy& ener
   }
 }
 
+std::optional<domain::Value> per_count(const std::optional<domain::Value>& energy,
+                                       std::int64_t count) {
+  if (!energy || count <= 0) {
+    return std::nullopt;
+  }
+  return per(*energy, static_cast<double>(count));
+}
+
+}  // namespace
+
 domain::Value per(const domain::Value& energy, double count) {
   domain::Value value = energy;
   value.value = energy.value / count;
@@ -215,16 +225,6 @@ domain::Value per(const domain::Value& energy, double count) {
   }
   return value;
 }
-
-std::optional<domain::Value> per_count(const std::optional<domain::Value>& energy,
-                                       std::int64_t count) {
-  if (!energy || count <= 0) {
-    return std::nullopt;
-  }
-  return per(*energy, static_cast<double>(count));
-}
-
-}  // namespace
 
 std::optional<domain::Energy> energy(const domain::Recording& recording, const Window& window,
                                      Findings& findings) {

@@ -36,4 +36,7 @@ std::optional<domain::ScopeEnergy> host_estimate(const domain::Recording& record
 /// Subtracts idle power × window exactly, so that the identity holds on every result.
 domain::Value net_of(const domain::ScopeEnergy& scope, const Window& window);
 
+/// Energy divided by a count taken as exact; its uncertainties scale along.
+domain::Value per(const domain::Value& energy, double count);
+
 }  // namespace llem::analysis
