@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "analysis/analyse.hpp"
@@ -214,6 +215,24 @@ Trials of_one_scope(const Trials& used, std::string& scope) {
   return same;
 }
 
+/// Cycles priced by other factors, or by none, are never averaged.
+void fill_cost(domain::ConfigurationResult& c, const Trials& trials) {
+  const auto factors = [](const domain::Cost& cost) {
+    return std::tie(cost.pue_ratio, cost.g_per_kwh, cost.price_per_kwh, cost.currency);
+  };
+  const bool alike = std::ranges::all_of(trials, [&](const TrialResult* trial) {
+    return trial->cost && trials.front()->cost &&
+           factors(*trial->cost) == factors(*trials.front()->cost);
+  });
+  if (trials.empty() || !alike) {
+    return;
+  }
+  c.emissions_g_per_million_output_tokens =
+      ratio_of_sums(trials, cost_per_million(&domain::Cost::emissions_g));
+  c.price_per_million_output_tokens = ratio_of_sums(trials, cost_per_million(&domain::Cost::price));
+  c.currency = trials.front()->cost->currency;
+}
+
 void fill_energy(domain::ConfigurationResult& c, const Trials& used) {
   const Trials trials = of_one_scope(used, c.headline_scope);
   const EnergyField gross = &domain::Energy::headline_gross_j;
@@ -230,12 +249,7 @@ void fill_energy(domain::ConfigurationResult& c, const Trials& used) {
     c.decode_j_per_output_token =
         ratio_of_sums(trials, phase_per(&Phases::decode_j, Per::output_token));
   }
-  c.emissions_g_per_million_output_tokens =
-      ratio_of_sums(trials, cost_per_million(&domain::Cost::emissions_g));
-  c.price_per_million_output_tokens = ratio_of_sums(trials, cost_per_million(&domain::Cost::price));
-  if (c.price_per_million_output_tokens) {
-    c.currency = trials.front()->cost->currency;
-  }
+  fill_cost(c, trials);
   c.mean_power_w = ratio_of_sums(trials, energy_per(gross, Per::second));
   c.idle_power_w = mean_of(trials, [](const TrialResult& r) { return r.energy->headline_idle_w; });
   if (c.idle_power_w && c.mean_power_w) {

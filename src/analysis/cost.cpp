@@ -1,26 +1,11 @@
 #include "analysis/parts.hpp"
+#include "analysis/scope_energy.hpp"
 
 namespace llem::analysis {
 
 namespace {
 
 constexpr double kJoulesPerKwh = 3.6e6;
-
-/// Uncertainties of the energy scale along; the user's factors are taken as exact.
-domain::Value times(const domain::Value& energy, double factor) {
-  domain::Value value = energy;
-  value.value *= factor;
-  if (value.u_random) {
-    *value.u_random *= factor;
-  }
-  if (value.u_systematic) {
-    *value.u_systematic *= factor;
-  }
-  if (value.source == domain::Provenance::measured) {
-    value.source = domain::Provenance::derived;
-  }
-  return value;
-}
 
 }  // namespace
 
@@ -34,21 +19,22 @@ std::optional<domain::Cost> cost(const domain::Energy& energy, const Window& win
   cost.scope = energy.headline_scope;
   cost.energy_kwh = gross.value / kJoulesPerKwh;
   cost.pue_ratio = factors.pue_ratio.value_or(1);
-  const double facility = cost.pue_ratio / kJoulesPerKwh;
+  // Of the machine, where the facility uses one kilowatt-hour.
+  const double joules = kJoulesPerKwh / cost.pue_ratio;
   const double millions = 1e-6 * static_cast<double>(window.output_tokens);
   const auto per_million = [&](const domain::Value& value) {
-    return millions > 0 ? std::optional(times(value, 1 / millions)) : std::nullopt;
+    return millions > 0 ? std::optional(per(value, millions)) : std::nullopt;
   };
   if (factors.g_per_kwh) {
     cost.g_per_kwh = factors.g_per_kwh;
     cost.g_per_kwh_source = factors.source;
-    cost.emissions_g = times(gross, facility * *factors.g_per_kwh);
+    cost.emissions_g = per(gross, joules / *factors.g_per_kwh);
     cost.emissions_g_per_million_output_tokens = per_million(*cost.emissions_g);
   }
   if (factors.price_per_kwh) {
     cost.price_per_kwh = factors.price_per_kwh;
     cost.currency = factors.currency;
-    cost.price = times(gross, facility * *factors.price_per_kwh);
+    cost.price = per(gross, joules / *factors.price_per_kwh);
     cost.price_per_million_output_tokens = per_million(*cost.price);
   }
   return cost;

@@ -64,20 +64,6 @@ domain::Value value_of(double joules, double u, const domain::Value& gross) {
   return value;
 }
 
-std::optional<domain::Value> per(const domain::Value& energy, std::int64_t count) {
-  if (count <= 0) {
-    return std::nullopt;
-  }
-  domain::Value value = energy;
-  const auto n = static_cast<double>(count);
-  value.value /= n;
-  value.u_random = value.u_random.value_or(0) / n;
-  if (value.u_systematic) {
-    *value.u_systematic /= n;
-  }
-  return value;
-}
-
 void fill_energy(domain::Phases& phases, const PhaseEnergy& energy, const Window& window,
                  const domain::Value& gross) {
   phases.method = "counter_lsq";
@@ -86,8 +72,8 @@ void fill_energy(domain::Phases& phases, const PhaseEnergy& energy, const Window
   phases.decode_j = value_of(energy.decode_j, energy.u_decode_j, gross);
   phases.unattributed_j = gross.value - energy.prefill_j - energy.decode_j;
   phases.shared_j = energy.shared_j;
-  phases.prefill_j_per_input_token = per(*phases.prefill_j, window.input_tokens);
-  phases.decode_j_per_output_token = per(*phases.decode_j, window.output_tokens);
+  phases.prefill_j_per_input_token = per_count(phases.prefill_j, window.input_tokens);
+  phases.decode_j_per_output_token = per_count(phases.decode_j, window.output_tokens);
   phases.condition_number = energy.condition_number;
   phases.held_out_ratio = energy.held_out_ratio;
 }

@@ -40,4 +40,11 @@ std::optional<domain::ScopeEnergy> host_estimate(const domain::Recording& record
 /// Subtracts idle power × window exactly, so that the identity holds on every result.
 domain::Value net_of(const domain::ScopeEnergy& scope, const Window& window);
 
+/// Energy divided by a count taken as exact; its uncertainties scale along.
+domain::Value per(const domain::Value& energy, double count);
+
+/// Absent when the energy is, or when nothing was counted.
+std::optional<domain::Value> per_count(const std::optional<domain::Value>& energy,
+                                       std::int64_t count);
+
 }  // namespace llem::analysis

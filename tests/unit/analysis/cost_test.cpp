@@ -67,5 +67,19 @@ TEST(Cost, of_a_configuration_is_a_ratio_of_sums_with_an_interval) {
   EXPECT_FALSE(summed.price_per_million_output_tokens);
 }
 
+TEST(Cost, of_a_configuration_is_absent_where_its_cycles_have_other_factors) {
+  domain::CostFactors factors;
+  factors.price_per_kwh = 0.25;
+  factors.currency = "EUR";
+  const domain::TrialResult priced = analyse(measured(), factors);
+  factors.currency = "USD";
+  const domain::TrialResult elsewhere = analyse(measured(), factors);
+  for (const auto& first : {analyse(measured()), elsewhere}) {
+    const auto summed = aggregate(measured().configuration, std::vector{first, priced, priced});
+    EXPECT_FALSE(summed.price_per_million_output_tokens);
+    EXPECT_FALSE(summed.currency);
+  }
+}
+
 }  // namespace
 }  // namespace llem::analysis
