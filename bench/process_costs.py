@@ -18,19 +18,22 @@ def measure(command, env=None, cwd=None):
             "rss_mib": usage.ru_maxrss / 1024, "code": process.returncode}
 
 
-STUDY = """
-name: overhead
-model: scripted
-workload: {dataset: synthetic, requests: 4, input_tokens: {exact: 16}, output_tokens: 8}
-deploy: {engine: scripted, batching: static, batch_size: 2}
-measure:
+# Phases as short as they go.
+MEASURE = """measure:
   profile: quick
   sample_hz: 100
   baseline: {bare_s: 0.2, loaded_s: 0.2}
   warmup: {min_s: 0.5, max_s: 0.5}
   window: {min_s: WINDOW, pad_s: 0.2}
   cooldown_s: 0.2
-study: {cycles: CYCLES, timeout_s: 3600}
+"""
+
+STUDY = """
+name: overhead
+model: scripted
+workload: {dataset: synthetic, requests: 4, input_tokens: {exact: 16}, output_tokens: 8}
+deploy: {engine: scripted, batching: static, batch_size: 2}
+""" + MEASURE + """study: {cycles: CYCLES, timeout_s: 3600}
 """
 
 
@@ -40,14 +43,7 @@ name: long
 model: scripted
 workload: {dataset: synthetic, requests: 128, input_tokens: {exact: 128}, output_tokens: 500}
 deploy: {engine: scripted, batching: continuous, batch_size: 32, scripted: {decode_step_s: 0.01}}
-measure:
-  profile: quick
-  sample_hz: 100
-  baseline: {bare_s: 0.2, loaded_s: 0.2}
-  warmup: {min_s: 0.5, max_s: 0.5}
-  window: {min_s: WINDOW, pad_s: 0.2}
-  cooldown_s: 0.2
-study: {cycles: 1, timeout_s: 3600}
+""" + MEASURE + """study: {cycles: 1, timeout_s: 3600}
 """
 
 

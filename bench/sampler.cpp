@@ -130,8 +130,20 @@ Run run(double hz, double seconds) {
   return {sampler.channels().size(), sampler.statistics()};
 }
 
-/// 99th percentile of how late a thread that does nothing but sleep is woken.
-double bare_lateness_p99(double hz, double seconds) {
+/// A thread that does nothing but sleep, as often: what it costs, and how late it is woken.
+struct Bare {
+  double cpu_share = 0;
+  double lateness_p99_s = 0;
+};
+
+double thread_cpu_s() {
+  timespec time{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+Bare bare_timer(double hz, double seconds) {
+  const double cpu_begin = thread_cpu_s();
   const auto period = std::chrono::nanoseconds(static_cast<std::int64_t>(1e9 / hz));
   const auto begin = std::chrono::steady_clock::now();
   std::vector<double> late;
@@ -140,9 +152,10 @@ double bare_lateness_p99(double hz, double seconds) {
     std::this_thread::sleep_until(due);
     late.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - due).count());
   }
+  const double cpu_share = (thread_cpu_s() - cpu_begin) / seconds;
   const auto at = late.begin() + static_cast<std::ptrdiff_t>(late.size() * 99 / 100);
   std::nth_element(late.begin(), at, late.end());
-  return *at;
+  return {cpu_share, *at};
 }
 
 std::int64_t now_ns() {
@@ -205,17 +218,12 @@ void print_reads() {
   for (const auto& meter : set->meters) {
     constexpr int kReads = 400;
     domain::SampleBlock block;
-    timespec begin{};
-    timespec end{};
-    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begin);
+    const double begin = thread_cpu_s();
     for (int i = 0; i < kReads; ++i) {
       block.size = 0;
       meter->read(0, block);
     }
-    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
-    const double us = (static_cast<double>(end.tv_sec - begin.tv_sec) * 1e6 +
-                       static_cast<double>(end.tv_nsec - begin.tv_nsec) * 1e-3) /
-                      kReads;
+    const double us = 1e6 * (thread_cpu_s() - begin) / kReads;
     const domain::Channel& first = meter->channels().front();
     fmt::print("{:>14} {:<16} {:>2} channels {:>8.1f} us a read, every {} s at 100 Hz\n",
                first.meter, first.device.substr(0, 16), meter->channels().size(), us,
@@ -232,23 +240,26 @@ double target_of(double hz) {
   return 1;
 }
 
-void print_row(double hz, const Run& run, bool json) {
+void print_row(double hz, const Run& run, const Bare& bare, bool json) {
   const domain::SamplerRecord& r = run.record;
   const double share = r.cpu_s / r.duration_s;
   if (json) {
     fmt::print(
         "{{\"requested_hz\": {}, \"achieved_hz\": {:.4f}, \"channels\": {}, \"cpu_ratio\": {:.6f}, "
-        "\"lateness_p50_s\": {:.3g}, \"lateness_p99_s\": {:.3g}, \"lateness_max_s\": {:.3g}, "
+        "\"bare_timer_cpu_ratio\": {:.6f}, \"lateness_p50_s\": {:.3g}, \"lateness_p99_s\": {:.3g}, "
+        "\"lateness_max_s\": {:.3g}, "
         "\"ticks\": {}, "
         "\"missed_ticks\": {}, \"dropped_samples\": {}}}\n",
-        hz, r.achieved_hz.value_or(0), run.channels, share, r.lateness_p50_s, r.lateness_p99_s,
-        r.lateness_max_s, r.ticks, r.missed_ticks, r.dropped_samples);
+        hz, r.achieved_hz.value_or(0), run.channels, share, bare.cpu_share, r.lateness_p50_s,
+        r.lateness_p99_s, r.lateness_max_s, r.ticks, r.missed_ticks, r.dropped_samples);
     return;
   }
-  fmt::print("{:>6} {:>11.3f} {:>9} {:>9.3f} % {:>8.1f} % {:>9.0f} {:>9.0f} {:>9.0f} {:>7} {:>8}\n",
-             hz, r.achieved_hz.value_or(0), run.channels, share * 100, target_of(hz) * 100,
-             r.lateness_p50_s * 1e6, r.lateness_p99_s * 1e6, r.lateness_max_s * 1e6, r.ticks,
-             r.missed_ticks);
+  fmt::print(
+      "{:>6} {:>11.3f} {:>9} {:>9.3f} % {:>9.3f} % {:>8.1f} % {:>9.0f} {:>9.0f} {:>9.0f} {:>7} "
+      "{:>8}\n",
+      hz, r.achieved_hz.value_or(0), run.channels, share * 100, bare.cpu_share * 100,
+      target_of(hz) * 100, r.lateness_p50_s * 1e6, r.lateness_p99_s * 1e6, r.lateness_max_s * 1e6,
+      r.ticks, r.missed_ticks);
 }
 
 }  // namespace
@@ -273,18 +284,19 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (!options.json) {
-    fmt::print("{:>6} {:>11} {:>9} {:>11} {:>10} {:>9} {:>9} {:>9} {:>7} {:>8}\n", "Hz", "achieved",
-               "channels", "of a core", "target", "p50 us", "p99 us", "max us", "ticks", "skipped");
+    fmt::print("{:>6} {:>11} {:>9} {:>11} {:>11} {:>10} {:>9} {:>9} {:>9} {:>7} {:>8}\n", "Hz",
+               "achieved", "channels", "of a core", "bare timer", "target", "p50 us", "p99 us",
+               "max us", "ticks", "skipped");
   }
   for (const double hz : options.rates) {
-    print_row(hz, run(hz, options.seconds), options.json);
+    print_row(hz, run(hz, options.seconds), bare_timer(hz, options.seconds), options.json);
   }
   if (!options.json) {
     fmt::print("lateness at 100 Hz, p99 of {} s each: target {:.0f} us, unloaded\n",
                options.seconds, kLateness * 1e6);
     for (int i = 0; i < kLatenessRuns; ++i) {
-      const double bare = bare_lateness_p99(100, options.seconds);
-      fmt::print("  bare timer {:>6.0f} us   sampler {:>6.0f} us\n", bare * 1e6,
+      const Bare bare = bare_timer(100, options.seconds);
+      fmt::print("  bare timer {:>6.0f} us   sampler {:>6.0f} us\n", bare.lateness_p99_s * 1e6,
                  run(100, options.seconds).record.lateness_p99_s * 1e6);
     }
     print_reads();

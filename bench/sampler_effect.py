@@ -2,9 +2,9 @@
 """What sampling at 100 Hz does to the engine: CPU seconds of the worker per token, with the sampler and without.
 
 One worker decodes all the time, on the same CPU as the sampler: the worst place for it. Blocks of a quarter of a second
-with and without sampling follow each other in pairs of random order, so that both arms meet the same machine; what is compared is
-the CPU time per token of the two blocks of each pair, every pair kept. The sampler reads a fake NVML and a fake powercap
-tree at 100 Hz.
+with and without sampling follow each other in pairs of random order, so that both arms meet the same machine; what is
+compared is the CPU time per token of the two blocks of each pair, every pair kept. The sampler reads a fake NVML and a
+fake powercap tree at 100 Hz.
 """
 import json
 import os
@@ -54,10 +54,11 @@ def main():
         prompt = worker.tokens(1)
         worker.serve(prompt, TOKENS, 1)
         served = {}
-        serving = threading.Thread(target=lambda: served.update(worker.serve(prompt, TOKENS, 10 ** 9, 2 * BLOCK_S * pairs * 1.02 + 5)))
+        seconds = 2 * BLOCK_S * pairs * 1.02 + 5
+        serving = threading.Thread(target=lambda: served.update(worker.serve(prompt, TOKENS, 10 ** 9, seconds)))
         serving.start()
-        done = subprocess.run([sampler, "--beside", str(worker.process.pid), "--blocks", str(2 * pairs), "--seconds", str(BLOCK_S)],
-                              stdout=subprocess.PIPE, text=True, check=True)
+        done = subprocess.run([sampler, "--beside", str(worker.process.pid), "--blocks", str(2 * pairs),
+                               "--seconds", str(BLOCK_S)], stdout=subprocess.PIPE, text=True, check=True)
         serving.join()
         with open(served["path"]) as file:
             record = json.load(file)

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "analysis/analyse.hpp"
@@ -116,13 +117,15 @@ Part energy_part(const domain::Value& energy, double denominator) {
           energy.source == domain::Provenance::estimated};
 }
 
-enum class Per { output_token, request, second };
+enum class Per { input_token, output_token, request, second };
 
 std::optional<double> count(const TrialResult& r, Per per) {
   if (!r.throughput) {
     return std::nullopt;
   }
   switch (per) {
+    case Per::input_token:
+      return static_cast<double>(r.throughput->input_tokens);
     case Per::output_token:
       return static_cast<double>(r.throughput->output_tokens);
     case Per::request:
@@ -142,6 +145,29 @@ PartOf energy_per(EnergyField field, Per per) {
       return std::nullopt;
     }
     return energy_part(*((*r.energy).*field), *denominator);
+  };
+}
+
+using domain::Phases;
+using PhaseField = std::optional<domain::Value> Phases::*;
+
+PartOf phase_per(PhaseField field, Per per) {
+  return [=](const TrialResult& r) -> std::optional<Part> {
+    const auto tokens = count(r, per);
+    if (!r.phases || !((*r.phases).*field) || !tokens) {
+      return std::nullopt;
+    }
+    return energy_part(*((*r.phases).*field), *tokens);
+  };
+}
+
+PartOf cost_per_million(std::optional<domain::Value> domain::Cost::* field) {
+  return [=](const TrialResult& r) -> std::optional<Part> {
+    const auto tokens = count(r, Per::output_token);
+    if (!r.cost || !((*r.cost).*field) || !tokens) {
+      return std::nullopt;
+    }
+    return energy_part(*((*r.cost).*field), 1e-6 * *tokens);
   };
 }
 
@@ -189,6 +215,24 @@ Trials of_one_scope(const Trials& used, std::string& scope) {
   return same;
 }
 
+/// Cycles priced by other factors, or by none, are never averaged.
+void fill_cost(domain::ConfigurationResult& c, const Trials& trials) {
+  const auto factors = [](const domain::Cost& cost) {
+    return std::tie(cost.pue_ratio, cost.g_per_kwh, cost.price_per_kwh, cost.currency);
+  };
+  const bool alike = std::ranges::all_of(trials, [&](const TrialResult* trial) {
+    return trial->cost && trials.front()->cost &&
+           factors(*trial->cost) == factors(*trials.front()->cost);
+  });
+  if (trials.empty() || !alike) {
+    return;
+  }
+  c.emissions_g_per_million_output_tokens =
+      ratio_of_sums(trials, cost_per_million(&domain::Cost::emissions_g));
+  c.price_per_million_output_tokens = ratio_of_sums(trials, cost_per_million(&domain::Cost::price));
+  c.currency = trials.front()->cost->currency;
+}
+
 void fill_energy(domain::ConfigurationResult& c, const Trials& used) {
   const Trials trials = of_one_scope(used, c.headline_scope);
   const EnergyField gross = &domain::Energy::headline_gross_j;
@@ -196,6 +240,16 @@ void fill_energy(domain::ConfigurationResult& c, const Trials& used) {
   c.net_j_per_output_token =
       ratio_of_sums(trials, energy_per(&domain::Energy::headline_net_j, Per::output_token));
   c.gross_j_per_request = ratio_of_sums(trials, energy_per(gross, Per::request));
+  const bool split = std::ranges::all_of(trials, [](const TrialResult* trial) {
+    return trial->phases && trial->phases->prefill_j && trial->phases->decode_j;
+  });
+  if (split) {
+    c.prefill_j_per_input_token =
+        ratio_of_sums(trials, phase_per(&Phases::prefill_j, Per::input_token));
+    c.decode_j_per_output_token =
+        ratio_of_sums(trials, phase_per(&Phases::decode_j, Per::output_token));
+  }
+  fill_cost(c, trials);
   c.mean_power_w = ratio_of_sums(trials, energy_per(gross, Per::second));
   c.idle_power_w = mean_of(trials, [](const TrialResult& r) { return r.energy->headline_idle_w; });
   if (c.idle_power_w && c.mean_power_w) {

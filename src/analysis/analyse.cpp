@@ -54,15 +54,16 @@ domain::Identity identity(const domain::Recording& recording) {
 }
 
 void measure_window(domain::TrialResult& result, const domain::Recording& recording,
-                    const Window& window, Findings& findings) {
+                    const Window& window, const domain::CostFactors& factors, Findings& findings) {
   result.energy = energy(recording, window, findings);
   if (result.energy) {
     result.efficiency = efficiency(*result.energy, window);
+    result.cost = cost(*result.energy, window, factors);
   }
   result.latency = latency(*window.serve, recording.schedule.prompts_repeat);
   result.throughput = throughput(window);
   result.lengths = lengths(window);
-  result.phases = phases(window);
+  result.phases = phases(recording, window, result.energy);
   result.compute = compute(recording, window);
   result.thermal = thermal(recording, window);
   result.host_load = host_load(recording, window);
@@ -70,14 +71,15 @@ void measure_window(domain::TrialResult& result, const domain::Recording& record
 
 }  // namespace
 
-domain::TrialResult analyse(const domain::Recording& recording) {
+domain::TrialResult analyse(const domain::Recording& recording,
+                            const domain::CostFactors& factors) {
   Findings findings;
   domain::TrialResult result;
   result.identity = identity(recording);
   const bool completed = recording.outcome.state == domain::OutcomeState::completed;
   const auto window = completed ? find_window(recording) : std::nullopt;
   if (window) {
-    measure_window(result, recording, *window, findings);
+    measure_window(result, recording, *window, factors, findings);
   } else if (completed) {
     findings.add("timeline_incomplete", "no window was served");
   }

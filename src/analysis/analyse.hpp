@@ -12,7 +12,9 @@
 namespace llem::analysis {
 
 /// Every number shares one window [a, b) and one token set: the served passes of the window.
-domain::TrialResult analyse(const domain::Recording& recording);
+/// `factors` give energy a price and emissions.
+domain::TrialResult analyse(const domain::Recording& recording,
+                            const domain::CostFactors& factors = {});
 
 /// Over all trials of one configuration. Headline: ratio of sums with a t interval over cycles.
 domain::ConfigurationResult aggregate(const domain::Configuration& configuration,

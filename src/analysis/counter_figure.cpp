@@ -1,15 +1,19 @@
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include <fmt/format.h>
 
 #include "analysis/figure.hpp"
+#include "stats/moments.hpp"
 
 namespace llem::analysis {
 
 namespace {
 
-constexpr double kPadUpdates = 2;      // idle time on each side, in updates, that padding needs
+constexpr double kPadUpdates = 2;        // idle time on each side, in updates, that padding needs
+constexpr std::size_t kStepUpdates = 6;  // beside an edge, that a step is judged by
+constexpr double kEvidentStep = 3;       // standard deviations of power from update to update
 constexpr double kFrozenUpdates = 10;  // updates without a change before a counter counts as frozen
 constexpr double kFrozenAtLeast = 1.0;
 constexpr double kPeakUpdates = 10;  // shortest stretch a peak is taken over
@@ -26,99 +30,155 @@ std::int64_t nanoseconds(double seconds) {
   return std::llround(seconds * 1e9);
 }
 
-/// What idle power is worth on one side of the window.
+/// The energy counted at one edge of the window.
 struct Edge {
-  double watts = 0;
-  double u_watts = 0;
+  double joules = 0;
+  double u_joules = 0;
 };
 
-struct Padding {
-  std::size_t first;  // ticks between which the counter is read
-  std::size_t last;
-  Edge before;
-  Edge after;
-};
+/// One past the last update that cannot lie after t, wherever in its interval it was.
+std::size_t end_surely_before(std::span<const Tick> ticks, std::int64_t t_ns) {
+  std::size_t end = end_at_or_before(ticks, t_ns);
+  while (end > 0 && ticks[end - 1].t_ns + nanoseconds(ticks[end - 1].width_s / 2) > t_ns) {
+    --end;
+  }
+  return end;
+}
 
-/// Subtracts idle for the actual time from tick to tick, not for a nominal pad.
-Figure corrected(const CounterSeries& c, const Window& w, const Padding& p) {
-  const Tick& k = c.ticks[p.first];
-  const Tick& m = c.ticks[p.last];
-  const double lead = seconds_between(k.t_ns, w.span.begin_ns);
-  const double trail = seconds_between(w.span.end_ns, m.t_ns);
+/// The first update that cannot lie before t.
+std::size_t first_surely_after(std::span<const Tick> ticks, std::int64_t t_ns) {
+  std::size_t first = first_at_or_after(ticks, t_ns);
+  while (first < ticks.size() && ticks[first].t_ns - nanoseconds(ticks[first].width_s / 2) < t_ns) {
+    ++first;
+  }
+  return first;
+}
+
+/// From an update outside the window, at the power beside the window for the actual time between.
+Edge carried(const Tick& tick, std::int64_t edge_ns, const PowerMean& beside) {
+  const double seconds = seconds_between(tick.t_ns, edge_ns);
+  const double timing = beside.watts * timing_u(tick);
+  // The mean power ends at this update or near it, and errs with its time.
+  const double shared = beside.seconds > 0 ? timing / beside.seconds : 0;
+  const double rest = std::sqrt(std::max(0.0, beside.u_watts * beside.u_watts - shared * shared));
+  return {tick.value + beside.watts * seconds,
+          std::hypot(timing + shared * std::abs(seconds), rest * seconds)};
+}
+
+/// From the best of a few updates: a poll that follows the one before closely places its update
+/// well.
+Edge best_carried(std::span<const Tick> ticks, std::int64_t edge_ns, const PowerMean& beside) {
+  Edge best = carried(ticks.front(), edge_ns, beside);
+  for (const Tick& tick : ticks.subspan(1)) {
+    const Edge other = carried(tick, edge_ns, beside);
+    best = other.u_joules < best.u_joules ? other : best;
+  }
+  return best;
+}
+
+Figure between(const Edge& begin, const Edge& end, std::string_view method) {
   Figure figure;
-  figure.joules = (m.value - k.value) - p.before.watts * lead - p.after.watts * trail;
-  const double timing = std::hypot(p.before.watts, p.after.watts) * c.timing_s / std::sqrt(12.0);
-  figure.components.edge_j = std::hypot(timing, p.before.u_watts * lead, p.after.u_watts * trail);
+  figure.joules = end.joules - begin.joules;
+  figure.components.edge_j = std::hypot(begin.u_joules, end.u_joules);
+  figure.method = method;
   return figure;
 }
 
+/// An update before the window holds none of its work. One after it holds all of it once the
+/// counter has caught up.
 std::optional<Figure> padded(const CounterSeries& c, const Window& w) {
-  if (!w.pad_before || !w.pad_after) {
-    return std::nullopt;
-  }
   const std::int64_t pad = nanoseconds(kPadUpdates * c.period_s);
-  const std::size_t end = end_at_or_before(c.ticks, w.span.begin_ns - pad);
-  const std::size_t last = first_at_or_after(c.ticks, w.span.end_ns + pad);
-  if (end == 0 || last == c.ticks.size()) {
+  if (!w.pad_before || !w.pad_after || w.pad_before->begin_ns > w.span.begin_ns - pad) {
     return std::nullopt;
   }
-  const std::size_t first = end - 1;
-  const auto before = mean_power(c, {w.pad_before->begin_ns, c.ticks[first].t_ns});
-  const auto after = mean_power(c, {c.ticks[last].t_ns, w.pad_after->end_ns});
-  if (!before || !after || broken_within(c, {c.ticks[first].t_ns, c.ticks[last].t_ns})) {
+  const std::span<const Tick> ticks = c.ticks;
+  const std::size_t last = end_surely_before(ticks, w.span.begin_ns);
+  const std::size_t first = first_surely_after(ticks, w.span.end_ns + pad);
+  if (last == 0 || first == ticks.size()) {
     return std::nullopt;
   }
-  Figure figure = corrected(
-      c, w, {first, last, {before->watts, before->u_watts}, {after->watts, after->u_watts}});
-  figure.method = "counter_padded";
-  return figure;
+  const auto before = mean_power(c, {w.pad_before->begin_ns, ticks[last - 1].t_ns});
+  const auto after = mean_power(c, {ticks[first].t_ns, w.pad_after->end_ns});
+  if (!before || !after || broken_within(c, {ticks[last - 1].t_ns, ticks[first].t_ns})) {
+    return std::nullopt;
+  }
+  // Both means stand on three updates or more.
+  return between(best_carried(ticks.subspan(last - 3, 3), w.span.begin_ns, *before),
+                 best_carried(ticks.subspan(first, 3), w.span.end_ns, *after), "counter_padded");
 }
 
 /// Idle power beside the window: the pad's own, else what was measured at idle.
-std::optional<Edge> edge_power(const CounterSeries& c, const std::optional<Span>& pad,
-                               std::optional<double> idle_w) {
+std::optional<PowerMean> pad_power(const CounterSeries& c, const std::optional<Span>& pad,
+                                   std::optional<double> idle_w) {
   if (!pad) {
     return std::nullopt;
   }
   if (const auto own = mean_power(c, *pad)) {
-    return Edge{own->watts, own->u_watts};
+    return own;
   }
   // A guess of 10 % for how far the pad's power may lie from idle measured earlier.
-  return idle_w ? std::optional(Edge{*idle_w, 0.1 * *idle_w}) : std::nullopt;
+  return idle_w ? std::optional(PowerMean{*idle_w, 0.1 * *idle_w, 0}) : std::nullopt;
 }
 
-std::optional<Figure> extrapolated(const CounterSeries& c, const Window& w,
-                                   std::optional<double> idle_w) {
-  const auto before = edge_power(c, w.pad_before, idle_w);
-  const auto after = edge_power(c, w.pad_after, idle_w);
-  const std::size_t end = end_at_or_before(c.ticks, w.span.begin_ns);
-  const std::size_t last = first_at_or_after(c.ticks, w.span.end_ns);
-  if (!before || !after || end == 0 || last == c.ticks.size()) {
-    return std::nullopt;
+/// Mean power from update to update and how far a single one lies from it; absent below three.
+std::optional<PowerMean> local_power(std::span<const Tick> ticks) {
+  stats::Moments powers;
+  for (std::size_t i = 1; i < ticks.size(); ++i) {
+    powers.add((ticks[i].value - ticks[i - 1].value) /
+               std::max(seconds_between(ticks[i - 1].t_ns, ticks[i].t_ns), 1e-9));
   }
-  Figure figure = corrected(c, w, {end - 1, last, *before, *after});
-  figure.method = "counter_interpolated";
-  return figure;
+  const auto deviation = powers.standard_deviation();
+  return deviation ? std::optional(PowerMean{powers.mean(), *deviation, 0}) : std::nullopt;
 }
 
-/// Linear between the ticks around each boundary, as if load ran on both sides of it. Nothing says
-/// that it did: the power may have stepped from idle.
-std::optional<Figure> interpolated(const CounterSeries& c, const Window& w,
-                                   std::optional<double> idle_w) {
-  const auto begin = value_at(c.ticks, w.span.begin_ns);
-  const auto end = value_at(c.ticks, w.span.end_ns);
-  if (!begin || !end) {
-    return std::nullopt;
-  }
-  Figure figure;
-  figure.joules = *end - *begin;
-  figure.method = "counter_interpolated";
-  const double watts = figure.joules / w.duration_s;
+/// Power just outside the window where it differs so clearly from the power within that it steps at
+/// the edge.
+std::optional<PowerMean> power_before_step(std::span<const Tick> outside, double within_w) {
+  const auto beside = local_power(outside);
+  const bool steps = beside && std::abs(within_w - beside->watts) > kEvidentStep * beside->u_watts;
+  return steps ? beside : std::nullopt;
+}
+
+/// Linear between the updates around an edge, as if load ran on both sides of it. Nothing says that
+/// it did: the power may have stepped from idle.
+Edge between_updates(const CounterSeries& c, std::int64_t edge_ns, double joules, double watts,
+                     std::optional<double> idle_w) {
+  const std::size_t after = std::max<std::size_t>(first_at_or_after(c.ticks, edge_ns), 1);
   const double period = std::max(c.period_s, c.poll_s);
   const double steady = watts * period / std::sqrt(6.0) / kInterpolationGain;
   const double stepped = std::abs(watts - idle_w.value_or(0)) * period * kSteppedEdges;
-  figure.components.edge_j = std::hypot(steady, stepped);
-  return figure;
+  const double timing = watts * std::max(timing_u(c.ticks[after - 1]), timing_u(c.ticks[after]));
+  return {joules, std::hypot(steady / std::sqrt(2.0), stepped / std::sqrt(2.0), timing)};
+}
+
+/// Each edge by what its surroundings allow: a pad, a step that shows, or the updates around it.
+std::optional<Figure> interpolated(const CounterSeries& c, const Window& w,
+                                   std::optional<double> idle_w) {
+  const std::span<const Tick> ticks = c.ticks;
+  const auto begin_j = value_at(ticks, w.span.begin_ns);
+  const auto end_j = value_at(ticks, w.span.end_ns);
+  if (!begin_j || !end_j) {
+    return std::nullopt;
+  }
+  const double watts = (*end_j - *begin_j) / w.duration_s;
+  const std::size_t last = end_surely_before(ticks, w.span.begin_ns);
+  const std::size_t first = first_surely_after(ticks, w.span.end_ns);
+  auto before = pad_power(c, w.pad_before, idle_w);
+  if (!before) {
+    const std::size_t seen = std::min(last, kStepUpdates);
+    before = power_before_step(ticks.subspan(last - seen, seen), watts);
+  }
+  auto after = pad_power(c, w.pad_after, idle_w);
+  if (!after) {
+    const std::size_t seen = std::min(ticks.size() - first, kStepUpdates);
+    after = power_before_step(ticks.subspan(first, seen), watts);
+  }
+  return between(before && last > 0 ? carried(ticks[last - 1], w.span.begin_ns, *before)
+                                    : between_updates(c, w.span.begin_ns, *begin_j, watts, idle_w),
+                 after && first < ticks.size()
+                     ? carried(ticks[first], w.span.end_ns, *after)
+                     : between_updates(c, w.span.end_ns, *end_j, watts, idle_w),
+                 "counter_interpolated");
 }
 
 /// The last value known at each boundary.
@@ -199,12 +259,9 @@ Reading counter_figure(const domain::Recording& recording, const domain::Channel
                        std::optional<double> idle_w) {
   const auto trace = trace_of(recording, channel);
   if (auto problem = counter_problem(trace, channel, series, window)) {
-    return {std::nullopt, std::move(problem)};
+    return {std::nullopt, {std::move(*problem)}};
   }
   auto figure = padded(series, window);
-  if (!figure) {
-    figure = extrapolated(series, window, idle_w);
-  }
   if (!figure) {
     figure = interpolated(series, window, idle_w);
   }
@@ -223,7 +280,7 @@ Reading counter_figure(const domain::Recording& recording, const domain::Channel
                                 std::min(first_at_or_after(series.ticks, window.span.begin_ns),
                                          end_at_or_before(series.ticks, window.span.end_ns)));
   figure->peak_w = peak_power(series, window);
-  return {std::move(figure), std::nullopt};
+  return {std::move(figure), {}};
 }
 
 }  // namespace llem::analysis

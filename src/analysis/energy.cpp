@@ -201,6 +201,8 @@ void set_measured_total(const domain::Recording& recording, domain::Energy& ener
   }
 }
 
+}  // namespace
+
 domain::Value per(const domain::Value& energy, double count) {
   domain::Value value = energy;
   value.value = energy.value / count;
@@ -224,7 +226,13 @@ std::optional<domain::Value> per_count(const std::optional<domain::Value>& energ
   return per(*energy, static_cast<double>(count));
 }
 
-}  // namespace
+std::vector<const domain::ScopeEnergy*> headline_parts(const domain::Recording& recording,
+                                                       const domain::Energy& energy) {
+  Findings said_before;
+  const auto gpus = used_gpus(recording);
+  return gpus.empty() ? cpu_headline(recording, energy).parts
+                      : gpu_headline(energy, gpus, said_before).parts;
+}
 
 std::optional<domain::Energy> energy(const domain::Recording& recording, const Window& window,
                                      Findings& findings) {

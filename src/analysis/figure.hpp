@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "analysis/series.hpp"
 #include "domain/result.hpp"
@@ -26,10 +27,10 @@ struct Figure {
   std::optional<double> peak_w;
 };
 
-/// A figure, or why there is none. A figure may come with a problem that does not prevent it.
+/// A figure, or why there is none. A figure may come with problems that do not prevent it.
 struct Reading {
   std::optional<Figure> figure;
-  std::optional<Problem> problem;
+  std::vector<Problem> problems;
 };
 
 /// Root sum of squares of the random components.

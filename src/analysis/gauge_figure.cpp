@@ -3,7 +3,10 @@
 
 #include <fmt/format.h>
 
+#include "analysis/alias.hpp"
 #include "analysis/figure.hpp"
+#include "analysis/lattice.hpp"
+#include "analysis/parts.hpp"
 
 namespace llem::analysis {
 
@@ -13,6 +16,9 @@ constexpr double kGapPeriods = 3;
 constexpr double kBridgedShare = 0.01;  // of the window, bridged in straight lines
 // With the averaging window unknown, the worst of the sensors characterised so far: W = T/4.
 constexpr double kUnknownDuty = 0.25;
+// A table rounds W and T to a percent or two: W that near m·T is m·T.
+constexpr double kWholePeriods = 0.03;
+constexpr std::size_t kLeastSample = 8;  // readings that stand for the power in a window
 
 std::int64_t nanoseconds(double seconds) {
   return std::llround(seconds * 1e9);
@@ -24,6 +30,11 @@ double hold_of(const GaugeSeries& g) {
 
 bool averages_all(const GaugeSeries& g) {
   return g.averaging_s && *g.averaging_s >= 0.99 * g.period_s;
+}
+
+/// Share of the time that a sensor sees.
+double duty_of(const GaugeSeries& g) {
+  return g.averaging_s ? std::min(1.0, *g.averaging_s / g.period_s) : kUnknownDuty;
 }
 
 /// The largest reading that enters an integral.
@@ -38,31 +49,134 @@ double largest(const GaugeSeries& g, const Span& span) {
   return watts;
 }
 
-/// An averaging sensor shows work until W + T after it: integrate until then and subtract idle for
-/// the excess.
-std::optional<Figure> padded(const GaugeSeries& g, const Window& w) {
+/// Where the readings of an averaging sensor show nothing but idle, on both sides of the window.
+struct Quiet {
+  PowerMean before;
+  PowerMean after;
+  std::int64_t settled_ns = 0;  // from here on
+};
+
+/// An averaging sensor shows work until W + T after it.
+std::optional<Quiet> quiet_pads(const GaugeSeries& g, const Window& w) {
   if (!averages_all(g) || !w.pad_before || !w.pad_after) {
     return std::nullopt;
   }
-  const double reach = *g.averaging_s + g.period_s;
-  const std::int64_t settled = w.span.end_ns + nanoseconds(reach);
-  const std::int64_t quiet = w.pad_before->begin_ns + nanoseconds(reach);
-  if (settled >= w.pad_after->end_ns || quiet >= w.span.begin_ns) {
+  const std::int64_t reach = nanoseconds(*g.averaging_s + g.period_s);
+  // A reading placed before the window may have come a poll later, when work had begun.
+  const std::int64_t sure = w.span.begin_ns - nanoseconds(std::min(g.period_s, g.poll_s));
+  const auto before = mean_power(g, {w.pad_before->begin_ns + reach, sure});
+  const auto after = mean_power(g, {w.span.end_ns + reach, w.pad_after->end_ns});
+  if (!before || !after) {
     return std::nullopt;
   }
-  const auto before = mean_power(g, {quiet, w.span.begin_ns});
-  const auto after = mean_power(g, {settled, w.pad_after->end_ns});
-  const auto whole = held_integral(g.points, {w.span.begin_ns, settled}, hold_of(g));
-  if (!before || !after || !whole) {
+  return Quiet{*before, *after, w.span.end_ns + reach};
+}
+
+/// Sums over the readings that the window's work touches.
+struct Touched {
+  double watts = 0;   // of the readings
+  double lead_s = 0;  // what they hold of the time before the window
+  double trail_s = 0;
+};
+
+/// From an update before the window to one that averages wholly after it. Each of `windows` update
+/// periods that a reading averages over counts once.
+std::optional<Touched> touched_readings(std::span<const domain::TracePoint> trace,
+                                        const Lattice& lattice, const Window& w, double windows) {
+  const double begin = seconds_between(lattice.origin_ns, w.span.begin_ns);
+  const double end = seconds_between(lattice.origin_ns, w.span.end_ns);
+  const double average = windows * lattice.period_s;
+  const auto number = [&](double t) { return (t - lattice.first_s) / lattice.period_s; };
+  const auto first = static_cast<std::int64_t>(std::floor(number(begin)));
+  const auto last = static_cast<std::int64_t>(std::ceil(number(end + average))) + 1;
+  Touched sum;
+  for (std::int64_t k = first; k <= last; ++k) {
+    const auto watts = reading_of(trace, lattice, k);
+    if (!watts) {
+      return std::nullopt;
+    }
+    const double t = lattice.at(k);
+    sum.watts += *watts;
+    sum.lead_s += std::clamp(begin - (t - average), 0.0, average) / windows;
+    sum.trail_s += std::clamp(t - end, 0.0, average) / windows;
+  }
+  return sum;
+}
+
+/// Readings that each average over a whole number of update periods cover each instant once an
+/// update: their sum × period is the energy, whatever the waveform and wherever the updates lie.
+std::optional<Figure> summed(std::span<const domain::TracePoint> trace, const GaugeSeries& g,
+                             const Window& w, const Quiet& quiet) {
+  const auto lattice = fit_lattice(trace);
+  if (!lattice) {
+    return std::nullopt;
+  }
+  const double windows = std::round(*g.averaging_s / lattice->period_s);
+  const bool whole =
+      windows >= 1 && std::abs(*g.averaging_s / (windows * lattice->period_s) - 1) <= kWholePeriods;
+  const auto sum = whole ? touched_readings(trace, *lattice, w, windows) : std::nullopt;
+  if (!sum) {
     return std::nullopt;
   }
   Figure figure;
-  figure.joules = *whole - (before->watts + after->watts) / 2 * reach;
-  figure.peak_w = largest(g, {w.span.begin_ns, settled});
-  const double timing =
-      std::hypot(before->watts, after->watts) * std::min(g.period_s, g.poll_s) / std::sqrt(12.0);
+  figure.joules = sum->watts * lattice->period_s - quiet.before.watts * sum->lead_s -
+                  quiet.after.watts * sum->trail_s;
+  const double idle_w = (quiet.before.watts + quiet.after.watts) / 2;
+  const double scale = (figure.joules - idle_w * w.duration_s) / lattice->period_s;
   figure.components.edge_j =
-      std::hypot(timing, before->u_watts * reach / 2, after->u_watts * reach / 2);
+      std::hypot(scale * lattice->period_u_s, quiet.before.u_watts * sum->lead_s,
+                 quiet.after.u_watts * sum->trail_s);
+  figure.peak_w = largest(g, {w.span.begin_ns, quiet.settled_ns});
+  return figure;
+}
+
+/// Without a grid: each reading holds until the next one, until W + T after the window, less idle
+/// for the excess.
+std::optional<Figure> padded(const GaugeSeries& g, const Window& w, const Quiet& quiet) {
+  const Span whole{w.span.begin_ns, quiet.settled_ns};
+  const auto joules = held_integral(g.points, whole, hold_of(g));
+  if (!joules) {
+    return std::nullopt;
+  }
+  const double reach = *g.averaging_s + g.period_s;
+  Figure figure;
+  figure.joules = *joules - (quiet.before.watts + quiet.after.watts) / 2 * reach;
+  figure.peak_w = largest(g, whole);
+  const double timing = std::hypot(quiet.before.watts, quiet.after.watts) *
+                        std::min(g.period_s, g.poll_s) / std::sqrt(12.0);
+  figure.components.edge_j =
+      std::hypot(timing, quiet.before.u_watts * reach / 2, quiet.after.u_watts * reach / 2);
+  return figure;
+}
+
+/// What a part-time sensor that is read across an edge misses there.
+double missed_edge(const GaugeSeries& g, double step_w) {
+  return step_w * std::max(g.period_s, g.poll_s) * std::sqrt((1 - duty_of(g)) / 6);
+}
+
+/// A sensor that sees part of the time: its readings within the window are a sample of the power in
+/// it, and nothing outside enters, unless it averages for longer than anybody knows.
+std::optional<Figure> sampled(const GaugeSeries& g, const Window& w, std::optional<double> idle_w) {
+  if (averages_all(g)) {
+    return std::nullopt;
+  }
+  const double margin = std::min(g.period_s, g.poll_s) / 2;  // a change is placed to that
+  const double average = g.averaging_s.value_or(g.period_s);
+  const std::size_t first =
+      first_at_or_after(g.points, w.span.begin_ns + nanoseconds(average + margin));
+  const std::size_t end = end_at_or_before(g.points, w.span.end_ns - nanoseconds(margin));
+  if (end < first + kLeastSample) {
+    return std::nullopt;
+  }
+  Figure figure;
+  for (std::size_t i = first; i < end; ++i) {
+    figure.joules += g.points[i].value * w.duration_s / static_cast<double>(end - first);
+  }
+  if (!g.averaging_s) {
+    figure.components.edge_j =
+        missed_edge(g, std::abs(figure.joules / w.duration_s - idle_w.value_or(0)));
+  }
+  figure.peak_w = largest(g, w.span);
   return figure;
 }
 
@@ -90,8 +204,7 @@ std::optional<Figure> trapezoid(const GaugeSeries& g, const Window& w,
   // first; a part-time sensor misses the edge by up to T.
   const double lost = centred ? 2.0 / 8 : 1.0 / 2;
   figure.components.edge_j =
-      whole ? step_w * std::max(*g.averaging_s, g.poll_s) * lost
-            : step_w * std::max(g.period_s, g.poll_s) * std::sqrt((1 - kUnknownDuty) / 6);
+      whole ? step_w * std::max(*g.averaging_s, g.poll_s) * lost : missed_edge(g, step_w);
   return figure;
 }
 
@@ -101,7 +214,6 @@ std::optional<double> alias(const GaugeSeries& g, const Window& w) {
   if (averages_all(g)) {
     return std::nullopt;
   }
-  const double duty = g.averaging_s ? *g.averaging_s / g.period_s : kUnknownDuty;
   const std::size_t first = first_at_or_after(g.points, w.span.begin_ns);
   const std::size_t end = end_at_or_before(g.points, w.span.end_ns);
   if (end < first + 2) {
@@ -114,7 +226,52 @@ std::optional<double> alias(const GaugeSeries& g, const Window& w) {
   }
   const auto n = static_cast<double>(end - first);
   const double deviation = std::sqrt(squares / (2 * (n - 1)));
-  return w.duration_s * deviation * std::sqrt((1 - duty) / n);
+  return w.duration_s * deviation * std::sqrt((1 - duty_of(g)) / n);
+}
+
+/// How far power may have been from the readings while the sensor did not look: between the lowest
+/// reading and the power limit, or the highest reading where no limit is known.
+double farthest(const domain::Recording& recording, const domain::Channel& channel, const Window& w,
+                double mean_w) {
+  const auto trace = trace_of(recording, channel);
+  const auto [low, high] = std::minmax_element(
+      trace.begin(), trace.end(), [](const auto& a, const auto& b) { return a.value < b.value; });
+  const auto limits = power_limits(recording, channel.device, w.span);
+  const double highest = std::max(high->value, limits ? limits->high_w : 0);
+  return std::max(highest - mean_w, mean_w - low->value);
+}
+
+/// Work in step with a part-time sensor is seen at the same phase again and again. Its readings
+/// then vary little and say nothing of the rest, which can be anywhere: a bound in place of a
+/// spread.
+std::optional<Problem> alias_risk(const domain::Recording& recording,
+                                  const domain::Channel& channel, const GaugeSeries& g,
+                                  const Window& w, Figure& figure) {
+  const PartTime sensor{g.period_s, duty_of(g) * g.period_s};
+  const auto lock = averages_all(g) ? std::nullopt : locked_period(w, sensor);
+  if (!lock) {
+    return std::nullopt;
+  }
+  const double mean_w = figure.joules / w.duration_s;
+  const double bound = (1 - duty_of(g)) * farthest(recording, channel, w, mean_w) * w.duration_s;
+  figure.components.alias_j =
+      std::max(figure.components.alias_j.value_or(0), bound / std::sqrt(3.0));
+  return Problem{"alias_risk",
+                 fmt::format("{}: work repeats every {:.1f} ms, the sensor sees {:.0f} of every "
+                             "{:.0f} ms: off by up to {:.1f} J",
+                             channel.device, lock->period_s * 1e3, sensor.averaging_s * 1e3,
+                             sensor.period_s * 1e3, bound)};
+}
+
+std::optional<Figure> best_figure(std::span<const domain::TracePoint> trace, const GaugeSeries& g,
+                                  const Window& w, std::optional<double> idle_w) {
+  std::optional<Figure> figure;
+  if (const auto quiet = quiet_pads(g, w)) {
+    figure = summed(trace, g, w, *quiet);
+    figure = figure ? figure : padded(g, w, *quiet);
+  }
+  figure = figure ? figure : sampled(g, w, idle_w);
+  return figure ? figure : trapezoid(g, w, idle_w);
 }
 
 struct Gaps {
@@ -155,32 +312,31 @@ Reading gauge_figure(const domain::Recording& recording, const domain::Channel& 
                      std::optional<double> idle_w) {
   const auto trace = trace_of(recording, channel);
   if (auto lost = coverage_problem(trace, channel, window, hold_of(series))) {
-    return {std::nullopt, std::move(lost)};
+    return {std::nullopt, {std::move(*lost)}};
   }
   const auto inside = within(trace, window.span);
   if (inside.size() < 2 || series.points.size() < 2) {
-    return {std::nullopt, Problem{"sensor_lost", fmt::format("{}: {} power readings in the window",
-                                                             channel.device, inside.size())}};
+    return {std::nullopt,
+            {Problem{"sensor_lost", fmt::format("{}: {} power readings in the window",
+                                                channel.device, inside.size())}}};
   }
   const Gaps gaps = gaps_within(inside, hold_of(series));
-  std::optional<Problem> problem;
+  std::vector<Problem> problems;
   if (gaps.total_s > 0) {
-    problem =
-        Problem{"sample_gap",
-                fmt::format("{}: {:.2f} s of {:.2f} s without power readings, longest {:.2f} s",
-                            channel.device, gaps.total_s, window.duration_s, gaps.longest_s)};
+    problems.push_back(
+        {"sample_gap",
+         fmt::format("{}: {:.2f} s of {:.2f} s without power readings, longest {:.2f} s",
+                     channel.device, gaps.total_s, window.duration_s, gaps.longest_s)});
   }
   if (gaps.total_s > kBridgedShare * window.duration_s) {
-    return {std::nullopt, std::move(problem)};
+    return {std::nullopt, std::move(problems)};
   }
-  auto figure = padded(series, window);
+  auto figure = best_figure(trace, series, window, idle_w);
   if (!figure) {
-    figure = trapezoid(series, window, idle_w);
-  }
-  if (!figure) {
-    return {std::nullopt, Problem{"sensor_lost", fmt::format("{}: power readings do not reach the "
-                                                             "window's edges",
-                                                             channel.device)}};
+    return {
+        std::nullopt,
+        {Problem{"sensor_lost", fmt::format("{}: power readings do not reach the window's edges",
+                                            channel.device)}}};
   }
   figure->method = "power_integral";
   figure->polls = static_cast<std::int64_t>(inside.size());
@@ -189,8 +345,11 @@ Reading gauge_figure(const domain::Recording& recording, const domain::Channel& 
     figure->distinct += inside[i].value != inside[i - 1].value ? 1 : 0;
   }
   figure->components.alias_j = alias(series, window);
+  if (auto risk = alias_risk(recording, channel, series, window, *figure)) {
+    problems.push_back(std::move(*risk));
+  }
   add_spread(*figure, inside, gaps, channel, window);
-  return {std::move(figure), std::move(problem)};
+  return {std::move(figure), std::move(problems)};
 }
 
 }  // namespace llem::analysis

@@ -25,13 +25,13 @@ double lag_one_correlation(const std::vector<double>& x, double mean) {
   return square > 0 ? std::clamp(product / square, 0.0, kLargestCorrelation) : 0;
 }
 
-/// Standard uncertainty of a mean from means of blocks, with n_eff = k(1 − ρ)/(1 + ρ).
-double block_uncertainty(const std::vector<double>& means) {
+/// Standard uncertainty of a mean from means of blocks, with n_eff = k(1 − ρ)/(1 + ρ). The part of
+/// their spread that `known` explains is left to whoever knows it.
+double block_uncertainty(const std::vector<double>& means, double known) {
   const auto moments = stats::moments(means);
   const double rho = lag_one_correlation(means, moments.mean());
-  const double deviation = moments.standard_deviation().value_or(0);
-  return deviation / std::sqrt(static_cast<double>(means.size())) *
-         std::sqrt((1 + rho) / (1 - rho));
+  const double unexplained = std::max(0.0, moments.variance().value_or(0) - known * known);
+  return std::sqrt(unexplained / static_cast<double>(means.size()) * (1 + rho) / (1 - rho));
 }
 
 template <class BlockMean>
@@ -49,19 +49,28 @@ std::vector<double> block_means(const Span& span, double shortest_s, BlockMean&&
   return means;
 }
 
-/// With too few blocks: the two halves as limits of a uniform distribution.
+/// `boundary_j` is the standard uncertainty of the energy at a block's boundary, as far as it is
+/// known: what one block gains by it the next one loses, so that it hardly touches their mean. With
+/// too few blocks: the two halves as limits of a uniform distribution.
 template <class BlockMean>
-double uncertainty(const Span& span, double shortest_s, BlockMean&& mean) {
+double uncertainty(const Span& span, double shortest_s, double boundary_j, BlockMean&& mean) {
   const auto means = block_means(span, shortest_s, mean);
   if (means.size() >= kLeastBlocks) {
-    return block_uncertainty(means);
+    const double block_s = span.seconds() / static_cast<double>(means.size());
+    return block_uncertainty(means, std::sqrt(2.0) * boundary_j / block_s);
   }
   const std::int64_t middle = span.begin_ns + (span.end_ns - span.begin_ns) / 2;
   const Span first{span.begin_ns, middle};
   const Span second{middle, span.end_ns};
   const auto a = mean(first);
   const auto b = mean(second);
-  return a && b ? std::abs(*a / first.seconds() - *b / second.seconds()) / std::sqrt(12.0) : 0;
+  if (!a || !b) {
+    return 0;
+  }
+  const double apart = *a / first.seconds() - *b / second.seconds();
+  // The middle counts twice, once for each half.
+  const double known = std::sqrt(6.0) * boundary_j / first.seconds();
+  return std::sqrt(std::max(0.0, apart * apart - known * known) / 12);
 }
 
 }  // namespace
@@ -94,10 +103,11 @@ std::optional<PowerMean> mean_power(const CounterSeries& series, const Span& spa
   PowerMean mean;
   mean.seconds = inner.seconds();
   mean.watts = (b.value - a.value) / mean.seconds;
+  const double placed_s = std::min(series.period_s, series.poll_s) / std::sqrt(12.0);
   const double blocks =
       uncertainty(inner, kUpdatesPerBlock * std::max(series.period_s, series.poll_s),
-                  [&](const Span& s) { return rough_energy(series, s); });
-  const double edges = mean.watts * series.timing_s / (std::sqrt(6.0) * mean.seconds);
+                  mean.watts * placed_s, [&](const Span& s) { return rough_energy(series, s); });
+  const double edges = mean.watts * std::hypot(timing_u(a), timing_u(b)) / mean.seconds;
   mean.u_watts = std::hypot(blocks, edges);
   return mean;
 }
@@ -116,7 +126,7 @@ std::optional<PowerMean> mean_power(const GaugeSeries& series, const Span& span)
   PowerMean mean;
   mean.seconds = inner.seconds();
   mean.watts = *energy / mean.seconds;
-  mean.u_watts = uncertainty(inner, kUpdatesPerBlock * std::max(series.period_s, series.poll_s),
+  mean.u_watts = uncertainty(inner, kUpdatesPerBlock * std::max(series.period_s, series.poll_s), 0,
                              [&](const Span& s) { return rough_energy(series, s); });
   return mean;
 }

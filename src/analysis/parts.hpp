@@ -20,10 +20,16 @@ std::optional<domain::Energy> energy(const domain::Recording& recording, const W
 /// Every number from the same headline energy and the same counts.
 std::optional<domain::Efficiency> efficiency(const domain::Energy& energy, const Window& window);
 
+/// Absent without factors.
+std::optional<domain::Cost> cost(const domain::Energy& energy, const Window& window,
+                                 const domain::CostFactors& factors);
+
 domain::Latency latency(const domain::Serve& serve, bool prompts_repeat);
 domain::Throughput throughput(const Window& window);
 domain::Lengths lengths(const Window& window);
-std::optional<domain::Phases> phases(const Window& window);
+/// Energy by phase is of the scopes of the headline.
+std::optional<domain::Phases> phases(const domain::Recording& recording, const Window& window,
+                                     const std::optional<domain::Energy>& energy);
 std::optional<domain::Compute> compute(const domain::Recording& recording, const Window& window);
 domain::Memory memory(const domain::Recording& recording, const Window* window);
 std::optional<domain::Thermal> thermal(const domain::Recording& recording, const Window& window);

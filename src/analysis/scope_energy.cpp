@@ -129,8 +129,10 @@ std::optional<Chosen> choose(const domain::Recording& recording, const std::vect
     const auto idle = subtracted(idle_powers(recording, sources[i], window));
     const auto idle_w = idle ? std::optional(idle->power_w) : std::nullopt;
     Reading reading = read(recording, sources[i], window, idle_w);
-    if (reading.problem && tell && (!chosen || reading.problem->code == "counter_reset")) {
-      findings.add(reading.problem->code, reading.problem->evidence);
+    for (const Problem& problem : reading.problems) {
+      if (tell && (!chosen || problem.code == "counter_reset")) {
+        findings.add(problem.code, problem.evidence);
+      }
     }
     if (!reading.figure) {
       continue;

@@ -23,6 +23,10 @@ struct ScopeChannels {
 
 std::vector<ScopeChannels> scopes_of(const domain::Recording& recording);
 
+/// The scopes that the headline sums up.
+std::vector<const domain::ScopeEnergy*> headline_parts(const domain::Recording& recording,
+                                                       const domain::Energy& energy);
+
 /// Absent when no channel covers the window: never 0. Scopes that no total counts raise no codes.
 std::optional<domain::ScopeEnergy> scope_energy(const domain::Recording& recording,
                                                 const ScopeChannels& channels, const Window& window,
@@ -35,5 +39,12 @@ std::optional<domain::ScopeEnergy> host_estimate(const domain::Recording& record
 
 /// Subtracts idle power × window exactly, so that the identity holds on every result.
 domain::Value net_of(const domain::ScopeEnergy& scope, const Window& window);
+
+/// Energy divided by a count taken as exact; its uncertainties scale along.
+domain::Value per(const domain::Value& energy, double count);
+
+/// Absent when the energy is, or when nothing was counted.
+std::optional<domain::Value> per_count(const std::optional<domain::Value>& energy,
+                                       std::int64_t count);
 
 }  // namespace llem::analysis

@@ -51,8 +51,9 @@ std::optional<double> median_change(std::span<const domain::TracePoint> trace) {
 
 /// A reading that changed since the poll before was published within the period before it, and
 /// after that poll.
-std::int64_t published(std::int64_t t_ns, double since_poll_s, double period_s) {
-  return t_ns - to_nanoseconds(std::min(since_poll_s, period_s) / 2);
+Tick published(std::int64_t t_ns, double since_poll_s, double period_s, double value) {
+  const double width_s = std::min(since_poll_s, period_s);
+  return {t_ns - to_nanoseconds(width_s / 2), value, width_s};
 }
 
 /// The step between two raw readings; absent when the counter ran backwards.
@@ -103,12 +104,11 @@ CounterSeries make_counter(const domain::Recording& recording, const domain::Cha
   CounterSeries series;
   series.poll_s = median_poll(trace);
   series.period_s = channel.update_period_s.value_or(median_change(trace).value_or(series.poll_s));
-  series.timing_s = std::min(series.period_s, series.poll_s);
   if (trace.empty()) {
     return series;
   }
   const double unknown_age = series.period_s;
-  series.ticks.push_back({published(trace[0].t_ns, unknown_age, series.period_s), 0});
+  series.ticks.push_back(published(trace[0].t_ns, unknown_age, series.period_s, 0));
   double total = 0;
   for (std::size_t i = 1; i < trace.size(); ++i) {
     const double since = seconds_between(trace[i - 1].t_ns, trace[i].t_ns);
@@ -121,7 +121,7 @@ CounterSeries make_counter(const domain::Recording& recording, const domain::Cha
       series.breaks.push_back(trace[i].t_ns);
     }
     total += joules.value_or(0);
-    series.ticks.push_back({published(trace[i].t_ns, since, series.period_s), total});
+    series.ticks.push_back(published(trace[i].t_ns, since, series.period_s, total));
   }
   return series;
 }
@@ -144,12 +144,16 @@ GaugeSeries make_gauge(const domain::Recording& recording, const domain::Channel
     const bool changed = series.points.empty() || trace[i].value != series.points.back().value;
     if (changed) {
       const double placed_within = channel.update_period_s.value_or(0);
-      series.points.push_back({published(trace[i].t_ns, since, placed_within), trace[i].value});
+      series.points.push_back(published(trace[i].t_ns, since, placed_within, trace[i].value));
     } else if (trace[i].t_ns - series.points.back().t_ns >= repeat) {
       series.points.push_back({trace[i].t_ns, trace[i].value});
     }
   }
   return series;
+}
+
+double timing_u(const Tick& tick) {
+  return tick.width_s / std::sqrt(12.0);
 }
 
 std::size_t first_at_or_after(std::span<const Tick> ticks, std::int64_t t_ns) {

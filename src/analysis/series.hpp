@@ -20,6 +20,7 @@ std::span<const domain::TracePoint> trace_of(const domain::Recording& recording,
 struct Tick {
   std::int64_t t_ns = 0;  // best estimate of when the sensor published the value
   double value = 0;
+  double width_s = 0;  // of the interval in which it can have been
 };
 
 /// Mean power of a stretch and its standard uncertainty, autocorrelation included.
@@ -34,7 +35,6 @@ struct CounterSeries {
   std::vector<Tick> ticks;
   std::vector<std::int64_t> breaks;  // times at which it ran backwards
   double period_s = 0;               // between updates: as known, else the median seen
-  double timing_s = 0;               // width of the interval in which a tick lies
   double poll_s = 0;                 // median polling interval
 };
 
@@ -48,6 +48,9 @@ struct GaugeSeries {
 
 CounterSeries make_counter(const domain::Recording& recording, const domain::Channel& channel);
 GaugeSeries make_gauge(const domain::Recording& recording, const domain::Channel& channel);
+
+/// Standard uncertainty of a tick's time: anywhere in its interval, as likely here as there.
+double timing_u(const Tick& tick);
 
 /// First index at or after t, and one past the last index at or before t.
 std::size_t first_at_or_after(std::span<const Tick> ticks, std::int64_t t_ns);

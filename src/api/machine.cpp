@@ -115,6 +115,14 @@ Expected<std::vector<ConfigValue>> user_configuration() {
   add("model_dirs",
       user.model_dirs.empty() ? std::nullopt : std::optional(base::join(user.model_dirs, ", ")),
       nullptr, "");
+  const auto shown = [](const std::optional<double>& value) {
+    return value ? std::optional(base::shortest(*value)) : std::nullopt;
+  };
+  add("carbon.g_per_kwh", user.carbon ? shown(user.carbon->g_per_kwh) : std::nullopt, nullptr, "");
+  add("carbon.source", user.carbon ? user.carbon->source : std::nullopt, nullptr, "");
+  add("pue", shown(user.pue), nullptr, "1");
+  add("price_per_kwh", shown(user.price_per_kwh), nullptr, "");
+  add("currency", user.currency, nullptr, "");
   add("cache", std::nullopt, "XDG_CACHE_HOME", sys::cache_directory().string());
   add("hub offline", std::nullopt, "HF_HUB_OFFLINE", "0");
   return values;

@@ -141,6 +141,7 @@ Expected<RunOutcome> drive(domain::Plan planned, const std::vector<study::Means>
   const domain::Plan plan =
       options.no_gaps ? study::without_rests(std::move(planned)) : std::move(planned);
   LLEM_TRY(directory.write_environment(api::environment_json(*means.front().meters)));
+  LLEM_ASSIGN(const domain::CostFactors factors, api::cost_factors());
   const EventSink sink = [&](const Event& e) {
     if (e.kind != EventKind::progress) {
       if (auto written = directory.append_event(api::event_json(e)); !written) {
@@ -155,6 +156,7 @@ Expected<RunOutcome> drive(domain::Plan planned, const std::vector<study::Means>
                                   .placement = runners::LocalPlacement{},
                                   .shard = {options.shard.k, options.shard.n},
                                   .retry_failed = options.retry_failed,
+                                  .factors = factors,
                                   .lock_devices = options.lock_devices,
                                   .interrupts = options.interrupts,
                                   .skip_rest = options.skip_rest,
@@ -341,7 +343,8 @@ Expected<RunOutcome> analyse(const std::string& path, int text_width) {
   LLEM_ASSIGN(store::RunDirectory directory,
               store::RunDirectory::open(path, store::RunDirectory::Lock::yes));
   LLEM_ASSIGN(const domain::Plan plan, directory.read_plan());
-  LLEM_ASSIGN(const study::DriveOutcome driven, study::analyse_again(directory));
+  LLEM_ASSIGN(const domain::CostFactors factors, api::cost_factors());
+  LLEM_ASSIGN(const study::DriveOutcome driven, study::analyse_again(directory, factors));
   return outcome_of(driven, directory, plan, text_width);
 }
 

@@ -5,6 +5,7 @@
 #include <llem/study.hpp>
 
 #include "config/config.hpp"
+#include "domain/result.hpp"
 
 namespace llem {
 
@@ -21,6 +22,9 @@ namespace api {
 /// The user's configuration file, if there is one, with the environment over it.
 Expected<config::UserConfig> user_config();
 std::string user_config_path();
+
+/// What energy emits and costs, as the user's configuration says.
+Expected<domain::CostFactors> cost_factors();
 
 }  // namespace api
 }  // namespace llem

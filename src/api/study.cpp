@@ -38,6 +38,19 @@ Expected<config::UserConfig> user_config() {
   return config::load_user_config(text, path);
 }
 
+Expected<domain::CostFactors> cost_factors() {
+  LLEM_ASSIGN(const config::UserConfig user, user_config());
+  domain::CostFactors factors;
+  if (user.carbon) {
+    factors.g_per_kwh = user.carbon->g_per_kwh;
+    factors.source = user.carbon->source;
+  }
+  factors.pue_ratio = user.pue;
+  factors.price_per_kwh = user.price_per_kwh;
+  factors.currency = user.currency;
+  return factors;
+}
+
 }  // namespace api
 
 namespace {

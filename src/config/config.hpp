@@ -135,10 +135,21 @@ inline constexpr std::string_view kDefaultsVersion = "1";
 std::string content_hash(const domain::Configuration& configuration);
 
 /// The user's configuration file and environment, every key with its origin.
+/// What a kilowatt-hour emits, from the user; nothing stands in for it.
+struct Carbon {
+  std::optional<double> g_per_kwh;
+  std::optional<std::string> source;
+  static const base::Table& table();
+};
+
 struct UserConfig {
   std::optional<std::string> results_dir;
   std::vector<std::string> model_dirs;
   std::optional<std::string> log;  // error, warning, info, debug
+  std::optional<Carbon> carbon;
+  std::optional<double> pue;
+  std::optional<double> price_per_kwh;
+  std::optional<std::string> currency;
   static const base::Table& table();
 };
 

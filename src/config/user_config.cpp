@@ -59,6 +59,19 @@ study:
 
 }  // namespace
 
+const base::Table& Carbon::table() {
+  static constexpr std::array fields{
+      base::field<&Carbon::g_per_kwh>("g_per_kwh", "CO2 equivalent of a kilowatt-hour",
+                                      {.unit = "g/kWh", .min = 0, .required = true}),
+      base::field<&Carbon::source>(
+          "source",
+          "Where the number is from: publisher, year, average or marginal, location- or "
+          "market-based",
+          {.min = 1})};
+  static constexpr base::Table table{"carbon", "What electricity emits here", fields};
+  return table;
+}
+
 const base::Table& UserConfig::table() {
   static constexpr std::array fields{
       base::field<&UserConfig::results_dir>(
@@ -66,7 +79,17 @@ const base::Table& UserConfig::table() {
       base::field<&UserConfig::model_dirs>("model_dirs",
                                            "Folders in which models are looked for by file name"),
       base::field<&UserConfig::log>("log", "How much is told on standard error",
-                                    {.allowed = kLogLevels})};
+                                    {.allowed = kLogLevels}),
+      base::field<&UserConfig::carbon>("carbon",
+                                       "What electricity emits here; without it results "
+                                       "tell no emissions"),
+      base::field<&UserConfig::pue>(
+          "pue", "Energy of the facility over that of its machines (default: 1, the machine alone)",
+          {.unit = "1", .min = 1}),
+      base::field<&UserConfig::price_per_kwh>(
+          "price_per_kwh", "Price of a kilowatt-hour; without it results tell no price",
+          {.min = 0}),
+      base::field<&UserConfig::currency>("currency", "Of that price", {.min = 1})};
   static constexpr base::Table table{"user_config", "Settings of one user on one machine", fields};
   return table;
 }

@@ -308,8 +308,56 @@ const base::Table& Phases::table() {
       field<&Phases::mixed_s>("mixed_s", "Time of steps that do both", {.unit = "s"}),
       field<&Phases::between_steps_s>("between_steps_s", "Window time outside steps",
                                       {.unit = "s"}),
+      field<&Phases::method>("method", "How the energy was split: counter_lsq"),
+      field<&Phases::model>(
+          "model",
+          "What was fitted: phase_power (watts in a phase) or step_cost (joules a "
+          "step, a token and a token of context)"),
+      field<&Phases::prefill_j>("prefill_j", "Gross energy of the prefill", {.unit = "J"}),
+      field<&Phases::decode_j>("decode_j", "Gross energy of the decode", {.unit = "J"}),
+      field<&Phases::unattributed_j>("unattributed_j", "Gross energy less both", {.unit = "J"}),
+      field<&Phases::shared_j>(
+          "shared_j",
+          "Of the decode: what steps that do both cost in any case; the other extreme counts it "
+          "as prefill",
+          {.unit = "J"}),
+      field<&Phases::prefill_j_per_input_token>("prefill_j_per_input_token",
+                                                "Prefill per input token", {.unit = "J/token"}),
+      field<&Phases::decode_j_per_output_token>("decode_j_per_output_token",
+                                                "Decode per output token", {.unit = "J/token"}),
+      field<&Phases::condition_number>("condition_number",
+                                       "Of the fit, columns scaled to one length"),
+      field<&Phases::held_out_ratio>(
+          "held_out_ratio", "Residuals of readings left out of the fit over those of the fit"),
       field<&Phases::energy_refused>("energy_refused", "Why there is no energy by phase")};
-  static constexpr base::Table table{"phases", "Time in prefill and decode", fields};
+  static constexpr base::Table table{"phases", "Time and energy of prefill and decode", fields};
+  return table;
+}
+
+const base::Table& Cost::table() {
+  static constexpr std::array fields{
+      field<&Cost::scope>("scope", "What the energy covers"),
+      field<&Cost::energy_kwh>("energy_kwh", "Gross energy of the window", {.unit = "kWh"}),
+      field<&Cost::pue_ratio>(
+          "pue_ratio",
+          "Energy of the facility over that of its machines (PUE); 1 counts the "
+          "machine alone",
+          {.unit = "1"}),
+      field<&Cost::g_per_kwh>("g_per_kwh", "CO2 equivalent of a kilowatt-hour, as given",
+                              {.unit = "g/kWh"}),
+      field<&Cost::g_per_kwh_source>("g_per_kwh_source", "Where that number is from, as given"),
+      field<&Cost::emissions_g>("emissions_g", "CO2 equivalent of the window", {.unit = "g"}),
+      field<&Cost::emissions_g_per_million_output_tokens>(
+          "emissions_g_per_million_output_tokens", "CO2 equivalent of a million output tokens",
+          {.unit = "g"}),
+      field<&Cost::price_per_kwh>("price_per_kwh", "Price of a kilowatt-hour, as given"),
+      field<&Cost::currency>("currency", "Of the prices, as given"),
+      field<&Cost::price>("price", "Price of the window's energy"),
+      field<&Cost::price_per_million_output_tokens>("price_per_million_output_tokens",
+                                                    "Price of the energy of a million output "
+                                                    "tokens")};
+  static constexpr base::Table table{
+      "cost", "What the energy emits and costs, by the user's factors", fields};
   return table;
 }
 

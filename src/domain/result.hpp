@@ -230,14 +230,50 @@ struct Lengths {
   static const base::Table& table();
 };
 
-/// Time of the phases is measured; their energy is absent with the reason until it can be
-/// identified.
+/// Time of the phases is measured; their energy is identified from readings that blur it, or absent
+/// with the reason.
 struct Phases {
   double prefill_s = 0;  // steps that only prefill
   double decode_s = 0;   // steps that only decode
   double mixed_s = 0;
   double between_steps_s = 0;
-  std::string energy_refused;  // why there is no energy per phase
+  std::optional<std::string> method;  // counter_lsq
+  std::optional<std::string> model;   // phase_power, step_cost
+  std::optional<Value> prefill_j;
+  std::optional<Value> decode_j;
+  std::optional<double> unattributed_j;  // gross less both
+  std::optional<double> shared_j;        // of decode_j: what mixed steps cost in any case
+  std::optional<Value> prefill_j_per_input_token;
+  std::optional<Value> decode_j_per_output_token;
+  std::optional<double> condition_number;
+  std::optional<double> held_out_ratio;
+  std::optional<std::string> energy_refused;  // why there is no energy per phase
+  static const base::Table& table();
+};
+
+/// What energy emits and costs, as the user says; nothing is assumed for them.
+struct CostFactors {
+  std::optional<double> g_per_kwh;    // CO2 equivalent of a kilowatt-hour
+  std::optional<std::string> source;  // of that number
+  std::optional<double> pue_ratio;    // energy of the facility over that of its machines
+  std::optional<double> price_per_kwh;
+  std::optional<std::string> currency;
+};
+
+/// Emissions and price of the gross energy of the headline, in the window and per million output
+/// tokens; absent without the user's factors.
+struct Cost {
+  std::string scope;
+  double energy_kwh = 0;  // of the machine, before the facility's overhead
+  double pue_ratio = 1;
+  std::optional<double> g_per_kwh;
+  std::optional<std::string> g_per_kwh_source;
+  std::optional<Value> emissions_g;
+  std::optional<Value> emissions_g_per_million_output_tokens;
+  std::optional<double> price_per_kwh;
+  std::optional<std::string> currency;
+  std::optional<Value> price;
+  std::optional<Value> price_per_million_output_tokens;
   static const base::Table& table();
 };
 
@@ -353,6 +389,7 @@ struct TrialResult {
   std::optional<Thermal> thermal;
   std::optional<WarmupSummary> warmup;
   std::optional<HostLoad> host_load;
+  std::optional<Cost> cost;
   ConfigAccount configuration;
   Overhead overhead;
   static const base::Table& table();
@@ -390,6 +427,11 @@ struct ConfigurationResult {
   std::optional<Aggregate> gross_j_per_output_token;
   std::optional<Aggregate> net_j_per_output_token;
   std::optional<Aggregate> gross_j_per_request;
+  std::optional<Aggregate> prefill_j_per_input_token;  // where every cycle tells it
+  std::optional<Aggregate> decode_j_per_output_token;
+  std::optional<Aggregate> emissions_g_per_million_output_tokens;
+  std::optional<Aggregate> price_per_million_output_tokens;
+  std::optional<std::string> currency;
   std::optional<Aggregate> mean_power_w;
   std::optional<Aggregate> idle_power_w;
   std::optional<Aggregate> output_tokens_per_s;

@@ -143,6 +143,7 @@ const base::Table& TrialResult::table() {
       field<&TrialResult::thermal>("thermal", "Temperatures, clocks and throttling"),
       field<&TrialResult::warmup>("warmup", "Work before the window"),
       field<&TrialResult::host_load>("host_load", "What else the machine did"),
+      field<&TrialResult::cost>("cost", "Emissions and price, where the user gave factors"),
       field<&TrialResult::configuration>("configuration", "Declared and effective configuration"),
       field<&TrialResult::overhead>("overhead", "What measuring cost")};
   static constexpr base::Table table{"result", "What one trial says", fields};
@@ -193,6 +194,21 @@ const base::Table& ConfigurationResult::table() {
           {.unit = "J/token"}),
       field<&ConfigurationResult::gross_j_per_request>("gross_j_per_request",
                                                        "Gross energy per request", {.unit = "J"}),
+      field<&ConfigurationResult::prefill_j_per_input_token>(
+          "prefill_j_per_input_token",
+          "Gross energy of the prefill per input token, where every cycle tells it",
+          {.unit = "J/token"}),
+      field<&ConfigurationResult::decode_j_per_output_token>(
+          "decode_j_per_output_token",
+          "Gross energy of the decode per output token, where every cycle tells it",
+          {.unit = "J/token"}),
+      field<&ConfigurationResult::emissions_g_per_million_output_tokens>(
+          "emissions_g_per_million_output_tokens",
+          "CO2 equivalent of the gross energy of a million output tokens", {.unit = "g"}),
+      field<&ConfigurationResult::price_per_million_output_tokens>(
+          "price_per_million_output_tokens",
+          "Price of the gross energy of a million output tokens"),
+      field<&ConfigurationResult::currency>("currency", "Of the price"),
       field<&ConfigurationResult::mean_power_w>("mean_power_w", "Gross energy divided by window",
                                                 {.unit = "W"}),
       field<&ConfigurationResult::idle_power_w>("idle_power_w", "Idle power subtracted",

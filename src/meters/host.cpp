@@ -197,7 +197,7 @@ class HostMeter final : public Meter {
 
   /// The kernel formats all of /proc/stat for each read: up to a millisecond on a large machine.
   Seconds period(Seconds sampling_period) const override {
-    return std::max(sampling_period, Seconds(0.5));
+    return std::max(10 * sampling_period, Seconds(0.5));
   }
 
   std::int64_t failed_reads() const noexcept override { return failed_.count(); }

@@ -82,7 +82,7 @@ class ProcessMeter final : public Meter {
   std::span<const Channel> channels() const override { return channels_; }
 
   Seconds period(Seconds sampling_period) const override {
-    return std::max(sampling_period, Seconds(0.5));
+    return std::max(10 * sampling_period, Seconds(0.5));
   }
 
   std::int64_t failed_reads() const noexcept override { return failed_.count(); }

@@ -27,8 +27,11 @@ namespace {
 constexpr std::int64_t kSecond = 1'000'000'000;
 /// stop() waits at most this long for the fast thread, however slow its rate.
 constexpr std::int64_t kLongestSleep = kSecond / 5;
+/// Between readings while quickened.
+constexpr std::int64_t kQuickPeriod = kSecond / 1000;
 /// The ring lasts this long when nobody drains it.
 constexpr double kRingSeconds = 20;
+constexpr double kQuickRingSeconds = 4;
 /// Meters that can join the slow thread while it runs, from either side.
 constexpr std::size_t kMostHandedOver = 128;
 
@@ -107,7 +110,8 @@ struct Sampler::State {
       }
     }
     slow.reserve(slow.size() + 2 * kMostHandedOver);  // all that can ever be handed over
-    const double samples = hz * kRingSeconds * static_cast<double>(fast_channels);
+    const double samples = std::max(hz * kRingSeconds, 1e9 / kQuickPeriod * kQuickRingSeconds) *
+                           static_cast<double>(fast_channels);
     fast_ring =
         std::make_unique<SampleRing>(static_cast<std::size_t>(std::clamp(samples, 4096.0, 0x1p20)));
     slow_ring = std::make_unique<SampleRing>(
@@ -134,32 +138,46 @@ struct Sampler::State {
     ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
     ::pthread_setname_np(::pthread_self(), "llem-sampler");
     std::int64_t next = start_ns;
+    bool quick = false;
     while (!stopping.load(std::memory_order_acquire)) {
       const std::int64_t now = now_ns();
+      if (quickened.load(std::memory_order_acquire) != quick) {
+        quick = !quick;
+        last_tick_ns = 0;
+        next = now;
+      }
       if (now < next) {
         sleep_until(std::min(next, now + kLongestSleep));
         continue;
       }
-      tick(next, now);
-      next += period_ns;
+      if (!quick) {
+        count_tick(next, now);
+      }
+      read_fast();
+      const std::int64_t period = quick ? std::min(kQuickPeriod, period_ns) : period_ns;
+      next += period;
       const std::int64_t behind = now_ns() - next;
-      if (behind >= period_ns) {
-        const std::int64_t missed = behind / period_ns;
-        next += missed * period_ns;
-        missed_ticks.add(missed);
+      if (behind >= period) {
+        const std::int64_t missed = behind / period;
+        next += missed * period;
+        missed_ticks.add(quick ? 0 : missed);
       }
       fast_cpu_ns.store(thread_cpu_ns(), std::memory_order_relaxed);
     }
     fast_cpu_ns.store(thread_cpu_ns(), std::memory_order_relaxed);
   }
 
-  void tick(std::int64_t due, std::int64_t now) noexcept {
+  void count_tick(std::int64_t due, std::int64_t now) noexcept {
     lateness.add(now - due);
-    if (ticks.count() == 0) {
-      first_tick_ns.store(now, std::memory_order_relaxed);
+    if (last_tick_ns != 0) {
+      between_ticks_ns.add(now - last_tick_ns);
+      intervals.add();
     }
-    last_tick_ns.store(now, std::memory_order_relaxed);
+    last_tick_ns = now;
     ticks.add();
+  }
+
+  void read_fast() noexcept {
     fast_block.size = 0;
     const Entry* outgrown = nullptr;
     std::int64_t outgrown_took = 0;
@@ -288,6 +306,7 @@ struct Sampler::State {
   // The fast thread's.
   std::vector<Entry> fast;
   domain::SampleBlock fast_block;
+  std::int64_t last_tick_ns = 0;  // 0: none since the rate changed
   // The slow thread's.
   std::vector<Entry> slow;
   domain::SampleBlock slow_block;
@@ -298,11 +317,12 @@ struct Sampler::State {
   Handover added_meters;     // from the owner
   Handover outgrown_meters;  // from the fast thread
   std::atomic<bool> stopping{false};
+  std::atomic<bool> quickened{false};
   LatenessHistogram lateness;
   Tally ticks;
   Tally missed_ticks;
-  std::atomic<std::int64_t> first_tick_ns{0};
-  std::atomic<std::int64_t> last_tick_ns{0};
+  Tally intervals;
+  Tally between_ticks_ns;
   std::atomic<std::int64_t> fast_cpu_ns{0};
   std::atomic<std::int64_t> slow_cpu_ns{0};
 };
@@ -352,6 +372,10 @@ void Sampler::add(Meter* meter) {
   state.ring_bell();
 }
 
+void Sampler::quicken(bool on) {
+  state_->quickened.store(on, std::memory_order_release);
+}
+
 const std::vector<domain::Channel>& Sampler::channels() const {
   return state_->channels;
 }
@@ -375,10 +399,10 @@ domain::SamplerRecord Sampler::statistics() const {
   record.requested_hz = state.hz;
   record.ticks = state.ticks.count();
   record.missed_ticks = state.missed_ticks.count();
-  const double span = seconds_between(state.first_tick_ns.load(std::memory_order_relaxed),
-                                      state.last_tick_ns.load(std::memory_order_relaxed));
-  if (record.ticks > 1 && span > 0) {
-    record.achieved_hz = static_cast<double>(record.ticks - 1) / span;
+  const std::int64_t between_ns = state.between_ticks_ns.count();
+  if (between_ns > 0) {
+    record.achieved_hz =
+        1e9 * static_cast<double>(state.intervals.count()) / static_cast<double>(between_ns);
   }
   record.lateness_p50_s = static_cast<double>(state.lateness.quantile(0.5)) * 1e-9;
   record.lateness_p99_s = static_cast<double>(state.lateness.quantile(0.99)) * 1e-9;

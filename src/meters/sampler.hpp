@@ -1,8 +1,9 @@
 #pragma once
 
 // Owns: the sampler threads. Samples leave them in fixed blocks through a lock-free queue; nothing
-// in a thread allocates, locks, logs or does I/O. Deadlines are absolute (k × period from the
-// start), so the rate never drifts; a tick that comes too late skips whole periods and counts them.
+// in a thread allocates, locks, logs or does I/O. Deadlines are absolute (k × period from the start
+// or the last change of rate), so the rate never drifts; a tick that comes too late skips whole
+// periods and counts them.
 
 #include <memory>
 #include <vector>
@@ -30,11 +31,16 @@ class Sampler {
   /// slow thread.
   void add(Meter* meter);
 
+  /// Reads the fast meters every millisecond while on: where nothing runs whose work it could
+  /// disturb, and readings are to be placed in time (docs/methodology/energy.md). The rate and the
+  /// lateness of statistics() are those of the other times.
+  void quicken(bool on);
+
   const std::vector<domain::Channel>& channels() const;
   /// Appends all samples so far to `traces` (grown to the number of channels). Called by the wait
   /// loop.
   void drain(std::vector<domain::Trace>& traces);
-  /// Rate, lateness and CPU time since start().
+  /// Rate and lateness outside quickened times, and CPU time, since start().
   domain::SamplerRecord statistics() const;
 
  private:

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
+#include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/text.hpp"
 #include "domain/reason.hpp"
@@ -123,6 +126,28 @@ void energy_lines(Block& block, const ConfigurationResult& c) {
   }
 }
 
+void phases_line(Block& block, const ConfigurationResult& c) {
+  if (c.prefill_j_per_input_token && c.decode_j_per_output_token) {
+    block.columns("phases", "prefill " + number(*c.prefill_j_per_input_token) + " J/input token",
+                  "decode " + number(*c.decode_j_per_output_token) + " J/output token");
+  }
+}
+
+void cost_line(Block& block, const ConfigurationResult& c) {
+  std::vector<std::string> parts;
+  if (c.emissions_g_per_million_output_tokens) {
+    parts.push_back(number(*c.emissions_g_per_million_output_tokens) + " g CO2e");
+  }
+  if (c.price_per_million_output_tokens) {
+    const std::string currency = c.currency ? " " + *c.currency : "";
+    parts.push_back(number(*c.price_per_million_output_tokens) + currency);
+  }
+  if (!parts.empty()) {
+    block.columns("cost", fmt::format("{}", fmt::join(parts, " · ")),
+                  "per million output tokens, gross, by your factors");
+  }
+}
+
 void throughput_line(Block& block, const ConfigurationResult& c) {
   if (c.output_tokens_per_s) {
     const std::string requests =
@@ -214,6 +239,8 @@ std::string configuration_text(const domain::ConfigurationResult& result,
   Block block(static_cast<std::size_t>(options.width));
   if (result.n_used > 0) {
     energy_lines(block, result);
+    phases_line(block, result);
+    cost_line(block, result);
     throughput_line(block, result);
     latency_line(block, result);
     compute_line(block, result);

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -52,7 +53,13 @@ struct ParquetTable {
 };
 
 /// zstd, written to `<path>.tmp`, fsynced, renamed. NaN and infinity are refused.
-Expected<void> write_parquet(const sys::Path& path, const ParquetTable& table);
+Expected<void> write_parquet(const sys::Path& path, ParquetTable table);
+
+/// The rows of a long table part by part, so that only one part is held: the first one says which
+/// columns there are, absent ends. A row group each.
+using NextRows = std::function<std::optional<std::vector<Column>>()>;
+Expected<void> write_parquet(const sys::Path& path, const NextRows& next,
+                             std::map<std::string, std::string> metadata);
 
 /// Reads a file this program wrote (or any flat file of int64, double, boolean and string columns).
 /// With `columns`, those alone, in that order; one that is not there is an error. Nullable columns

@@ -14,8 +14,8 @@ namespace llem::store {
 
 struct ParquetCalls {
   const char* stamp;  // version and compiler
-  /// The bytes of a file.
-  Expected<std::string> (*encode)(const std::vector<Column>& columns,
+  /// The bytes of a file; `next` gives at least one part.
+  Expected<std::string> (*encode)(const NextRows& next,
                                   const std::map<std::string, std::string>& metadata);
   Expected<ParquetTable> (*read)(const std::string& path, const std::vector<std::string>& columns);
 };

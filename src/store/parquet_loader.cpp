@@ -1,6 +1,7 @@
 #include <cerrno>
 #include <cmath>
 #include <dlfcn.h>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <type_traits>
@@ -105,9 +106,20 @@ Expected<void> check_column(const Column& column) {
   return {};
 }
 
-std::string units_of(const ParquetTable& table) {
+Expected<void> check_columns(const std::vector<Column>& columns) {
+  for (const Column& column : columns) {
+    if (column.size() != columns.front().size()) {
+      return refused(fmt::format("column `{}` has {} rows, the first one {}", column.name,
+                                 column.size(), columns.front().size()));
+    }
+    LLEM_TRY(check_column(column));
+  }
+  return {};
+}
+
+std::string units_of(const std::vector<Column>& columns) {
   base::Json units = base::Json::object();
-  for (const Column& column : table.columns) {
+  for (const Column& column : columns) {
     if (!column.unit.empty()) {
       units[column.name] = column.unit;
     }
@@ -142,22 +154,32 @@ std::size_t ParquetTable::size() const {
   return columns.empty() ? 0 : columns.front().size();
 }
 
-Expected<void> write_parquet(const sys::Path& path, const ParquetTable& table) {
-  for (const Column& column : table.columns) {
-    if (column.size() != table.size()) {
-      return refused(fmt::format("`{}`: column `{}` has {} rows, the first one {}", path.string(),
-                                 column.name, column.size(), table.size()));
-    }
-    if (auto checked = check_column(column); !checked) {
-      return tl::unexpected<Error>(std::move(checked).error().at(path.string()));
-    }
-  }
+Expected<void> write_parquet(const sys::Path& path, ParquetTable table) {
+  std::optional<std::vector<Column>> whole = std::move(table.columns);
+  return write_parquet(
+      path, [&] { return std::exchange(whole, std::nullopt); }, std::move(table.metadata));
+}
+
+Expected<void> write_parquet(const sys::Path& path, const NextRows& next,
+                             std::map<std::string, std::string> metadata) {
   LLEM_ASSIGN(const ParquetCalls* calls, parquet_calls());
-  auto metadata = table.metadata;
-  metadata.try_emplace("units", units_of(table));
-  const auto bytes = calls->encode(table.columns, metadata);
+  std::optional<std::vector<Column>> first = next();
+  LLEM_ASSERT(first.has_value(), "a table has columns");
+  metadata.try_emplace("units", units_of(*first));
+  Expected<void> checked;
+  const auto checked_next = [&]() -> std::optional<std::vector<Column>> {
+    auto part = first ? std::exchange(first, std::nullopt) : next();
+    if (part) {
+      checked = check_columns(*part);
+    }
+    return checked ? std::move(part) : std::nullopt;
+  };
+  auto bytes = calls->encode(checked_next, metadata);
+  if (!checked) {
+    return tl::unexpected<Error>(std::move(checked).error().at(path.string()));
+  }
   if (!bytes) {
-    return tl::unexpected<Error>(Error(bytes.error()).at(path.string()));
+    return tl::unexpected<Error>(std::move(bytes).error().at(path.string()));
   }
   return sys::write_file_atomic(path, *bytes);
 }

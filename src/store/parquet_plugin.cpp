@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <utility>
 
 #include <arrow/array.h>
@@ -116,8 +117,9 @@ parquet::WriterProperties::Builder properties_of(const std::vector<Column>& colu
   return properties;
 }
 
-arrow::Result<std::string> encode_arrow(const std::vector<Column>& columns,
-                                        const std::map<std::string, std::string>& metadata) {
+arrow::Result<std::shared_ptr<arrow::Table>> table_of(
+    const std::vector<Column>& columns,
+    const std::shared_ptr<const arrow::KeyValueMetadata>& metadata) {
   arrow::FieldVector fields;
   arrow::ArrayVector arrays;
   for (const Column& column : columns) {
@@ -131,16 +133,32 @@ arrow::Result<std::string> encode_arrow(const std::vector<Column>& columns,
     fields.push_back(std::move(field));
     arrays.push_back(std::move(array));
   }
+  return arrow::Table::Make(arrow::schema(fields, metadata), arrays,
+                            arrays.empty() ? 0 : arrays.front()->length());
+}
+
+arrow::Result<std::string> encode_arrow(const NextRows& next,
+                                        const std::map<std::string, std::string>& metadata) {
   auto notes = std::make_shared<arrow::KeyValueMetadata>();
   for (const auto& [key, value] : metadata) {
     notes->Append(key, value);
   }
-  const auto table = arrow::Table::Make(arrow::schema(fields, notes), arrays,
-                                        arrays.empty() ? 0 : arrays.front()->length());
-  const auto arrow_properties = parquet::ArrowWriterProperties::Builder().store_schema()->build();
   ARROW_ASSIGN_OR_RAISE(auto sink, arrow::io::BufferOutputStream::Create(1 << 16, pool()));
-  ARROW_RETURN_NOT_OK(parquet::arrow::WriteTable(*table, pool(), sink, kRowsPerGroup,
-                                                 properties_of(columns).build(), arrow_properties));
+  std::unique_ptr<parquet::arrow::FileWriter> writer;
+  while (const auto columns = next()) {
+    ARROW_ASSIGN_OR_RAISE(const auto table, table_of(*columns, notes));
+    if (!writer) {
+      ARROW_ASSIGN_OR_RAISE(writer,
+                            parquet::arrow::FileWriter::Open(
+                                *table->schema(), pool(), sink, properties_of(*columns).build(),
+                                parquet::ArrowWriterProperties::Builder().store_schema()->build()));
+    }
+    ARROW_RETURN_NOT_OK(writer->WriteTable(*table, kRowsPerGroup));
+  }
+  if (!writer) {
+    return arrow::Status::Invalid("no rows were given");
+  }
+  ARROW_RETURN_NOT_OK(writer->Close());
   ARROW_ASSIGN_OR_RAISE(const auto buffer, sink->Finish());
   return buffer->ToString();
 }
@@ -296,10 +314,10 @@ auto value_or_reason(Work work, std::string& reason)
   return std::nullopt;
 }
 
-Expected<std::string> encode(const std::vector<Column>& columns,
+Expected<std::string> encode(const NextRows& next,
                              const std::map<std::string, std::string>& metadata) {
   std::string reason;
-  auto bytes = value_or_reason([&] { return encode_arrow(columns, metadata); }, reason);
+  auto bytes = value_or_reason([&] { return encode_arrow(next, metadata); }, reason);
   if (!bytes) {
     return failure(ErrorKind::internal, fmt::format("cannot make a Parquet file: {}", reason));
   }

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -152,31 +153,59 @@ ParquetTable timeline_table(const Recording& recording) {
   return table;
 }
 
-/// `request` is the row of timeline.parquet a token belongs to; null where no request claims it.
-ParquetTable tokens_table(const Recording& recording) {
-  std::size_t rows = 0;
-  for (const Serve& serve : recording.serves) {
-    rows += serve.token_ns.size();
-  }
-  WordRuns label;
-  OptionalIntColumn owner(rows);
-  IntColumn t_ns;
-  t_ns.reserve(rows);
-  std::int64_t timeline_row = 0;
-  for (const Serve& serve : recording.serves) {
-    const auto begin = owner.begin() + signed_size(t_ns);
-    for (const RequestRecord& request : serve.requests) {
-      std::fill_n(begin + request.token_offset, request.output_tokens, timeline_row++);
+/// The table of tokens in parts: `request` is the row of timeline.parquet a token belongs to; null
+/// where no request claims it.
+class TokenRows {
+ public:
+  explicit TokenRows(const Recording& recording) : serves_(recording.serves) {}
+
+  std::optional<std::vector<Column>> next() {
+    while (serve_ < serves_.size() && from_ == signed_size(serves_[serve_].token_ns)) {
+      timeline_row_ += signed_size(serves_[serve_].requests);
+      from_ = 0;
+      ++serve_;
     }
-    label.add(serve.label, serve.token_ns.size());
-    t_ns.insert(t_ns.end(), serve.token_ns.begin(), serve.token_ns.end());
+    if (serve_ < serves_.size()) {
+      return part(serves_[serve_]);
+    }
+    // A table without rows still has columns.
+    return std::exchange(started_, true) ? std::nullopt : std::optional(columns({}, {}, {}));
   }
-  std::vector<Column> columns;
-  columns.push_back(std::move(label).take("label"));
-  columns.push_back({"request", "", std::move(owner)});
-  columns.push_back({"t_ns", "ns", std::move(t_ns)});
-  return make_table("tokens", std::move(columns));
-}
+
+ private:
+  std::vector<Column> part(const Serve& serve) {
+    constexpr std::int64_t kRows = std::int64_t{1} << 18;
+    const std::int64_t to = std::min(from_ + kRows, signed_size(serve.token_ns));
+    OptionalIntColumn owner(static_cast<std::size_t>(to - from_));
+    std::int64_t row = timeline_row_;
+    for (const RequestRecord& request : serve.requests) {
+      const std::int64_t begin = std::clamp(request.token_offset, from_, to);
+      const std::int64_t end = std::clamp(request.token_offset + request.output_tokens, from_, to);
+      std::fill(owner.begin() + (begin - from_), owner.begin() + (end - from_), row++);
+    }
+    IntColumn t_ns(serve.token_ns.begin() + from_, serve.token_ns.begin() + to);
+    from_ = to;
+    started_ = true;
+    return columns(serve.label, std::move(owner), std::move(t_ns));
+  }
+
+  static std::vector<Column> columns(std::string_view label, OptionalIntColumn owner,
+                                     IntColumn t_ns) {
+    WordRuns labels;
+    labels.add(label, t_ns.size());
+    std::vector<Column> columns;
+    columns.push_back(std::move(labels).take("label"));
+    columns.push_back({"request", "", std::move(owner)});
+    columns.push_back({"t_ns", "ns", std::move(t_ns)});
+    return columns;
+  }
+
+  const std::vector<Serve>& serves_;
+  std::size_t serve_ = 0;
+  std::int64_t from_ = 0;          // of its tokens
+  std::int64_t timeline_row_ = 0;  // of its first request
+  bool started_ = false;
+};
 
 struct StepField {
   const char* name;
@@ -388,7 +417,9 @@ Expected<void> write_recording(const Path& trial, const Recording& recording) {
   LLEM_TRY(check_token_ranges(recording));
   LLEM_TRY(write_parquet(trial / "traces.parquet", traces_table(recording)));
   LLEM_TRY(write_parquet(trial / "timeline.parquet", timeline_table(recording)));
-  LLEM_TRY(write_parquet(trial / "tokens.parquet", tokens_table(recording)));
+  TokenRows tokens(recording);
+  LLEM_TRY(write_parquet(
+      trial / "tokens.parquet", [&] { return tokens.next(); }, make_table("tokens", {}).metadata));
   LLEM_TRY(write_parquet(trial / "steps.parquet", steps_table(recording)));
   return write_document(trial / "recording.json", base::write_struct(recording));
 }

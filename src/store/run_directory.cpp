@@ -434,7 +434,7 @@ Expected<void> RunDirectory::write_results_table(
   const auto state = std::ranges::find(table.columns, "validity_state", &Column::name);
   table.columns.insert(state == table.columns.end() ? state : state + 1,
                        Column{"validity_codes", "", std::move(codes)});
-  return write_parquet(path_ / "results.parquet", table);
+  return write_parquet(path_ / "results.parquet", std::move(table));
 }
 
 }  // namespace llem::store

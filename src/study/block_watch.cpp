@@ -63,6 +63,7 @@ BlockWatch::BlockWatch(const domain::Plan& plan, MonotonicTime begin)
 }
 
 Expected<void> BlockWatch::take_up(const store::RunDirectory& directory,
+                                   const domain::CostFactors& factors,
                                    ResultsByAttempt& results) {
   if (!plan_.study.precision) {
     return {};
@@ -70,7 +71,7 @@ Expected<void> BlockWatch::take_up(const store::RunDirectory& directory,
   LLEM_ASSIGN(latest_, decision_in(plan_, directory));
   look_ahead();
   // Recordings that cannot be read are told of where their trial is looked at.
-  LLEM_ASSIGN(Gathered gathered, gather(plan_, directory, {}, [](const Event&) {}));
+  LLEM_ASSIGN(Gathered gathered, gather(plan_, directory, {}, factors, [](const Event&) {}));
   const std::int64_t decided = latest_ ? latest_->block : 0;
   spent_before_s_ = latest_ ? latest_->spent_s : 0;
   for (domain::TrialResult& result : gathered.results) {

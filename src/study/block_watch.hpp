@@ -33,7 +33,9 @@ class BlockWatch {
   BlockWatch(const domain::Plan& plan, MonotonicTime begin);
 
   /// What an earlier process decided, and the time it took; its results are added to `results`.
-  Expected<void> take_up(const store::RunDirectory& directory, ResultsByAttempt& results);
+  /// `factors` price those that were not analysed yet.
+  Expected<void> take_up(const store::RunDirectory& directory, const domain::CostFactors& factors,
+                         ResultsByAttempt& results);
 
   bool needs(std::size_t position) const { return needed_[position]; }
 

@@ -99,12 +99,13 @@ class Driver {
     LLEM_ASSIGN(const auto lines, directory_.read_manifest());
     LLEM_ASSIGN(const auto attempts, directory_.attempts());
     progress_ = progress_of(inputs_.plan, store::fold_manifest(lines), attempts);
-    LLEM_TRY(blocks_.take_up(directory_, results_));
+    LLEM_TRY(blocks_.take_up(directory_, inputs_.factors, results_));
     note_start();
     announce_study();
     const auto driven = all();
     // What was measured is summed up even when the disk refused the next trial.
-    auto gathered = gather(inputs_.plan, directory_, std::move(results_), inputs_.events);
+    auto gathered =
+        gather(inputs_.plan, directory_, std::move(results_), inputs_.factors, inputs_.events);
     DriveOutcome outcome;
     Expected<void> summary;
     Expected<void> table;
@@ -228,7 +229,8 @@ class Driver {
   Expected<void> take_over(const domain::Trial& planned, TrialProgress& progress) {
     const auto recording = store::read_recording(*progress.recording);
     if (!recording) {
-      warn(inputs_.events, recording.error().message + ": the trial is run again");
+      warn(inputs_.events, fmt::format("`{}`: {}: the trial is run again",
+                                       progress.recording->string(), recording.error().message));
       progress.standing = Standing::open;
       return {};
     }
@@ -250,7 +252,7 @@ class Driver {
   /// What becomes of a trial whose recording is kept.
   Expected<Settled> settle(const domain::Trial& planned, const sys::Path& place,
                            const domain::Recording& recording) {
-    LLEM_ASSIGN(domain::TrialResult result, keep_result(place, recording));
+    LLEM_ASSIGN(domain::TrialResult result, keep_result(place, recording, inputs_.factors));
     const bool interrupted = recording.outcome.state == domain::OutcomeState::interrupted;
     const store::TrialState state = manifest_state(result, interrupted);
     LLEM_TRY(directory_.append_manifest(planned.index, recording.attempt, state,
@@ -455,7 +457,8 @@ Expected<DriveOutcome> drive(const DriveInputs& inputs, store::RunDirectory& dir
   return Driver(inputs, directory).run();
 }
 
-Expected<DriveOutcome> analyse_again(store::RunDirectory& directory) {
+Expected<DriveOutcome> analyse_again(store::RunDirectory& directory,
+                                     const domain::CostFactors& factors) {
   LLEM_ASSIGN(const domain::Plan plan, directory.read_plan());
   LLEM_ASSIGN(const auto decision, decision_in(plan, directory));
   LLEM_ASSIGN(const auto attempts, directory.attempts());
@@ -471,14 +474,15 @@ Expected<DriveOutcome> analyse_again(store::RunDirectory& directory) {
     }
     const auto recording = store::read_recording(attempt.path);
     if (!recording) {
-      outcome.unread.push_back(recording.error().message);
+      outcome.unread.push_back(
+          fmt::format("`{}`: {}", attempt.path.string(), recording.error().message));
       // What an earlier analysis said of it stands: nothing better can be had.
       if (auto before = store::read_result(attempt.path)) {
         results.push_back(*std::move(before));
       }
       continue;
     }
-    LLEM_ASSIGN(results.emplace_back(), keep_result(attempt.path, *recording));
+    LLEM_ASSIGN(results.emplace_back(), keep_result(attempt.path, *recording, factors));
   }
   if (results.empty()) {
     return failure(ErrorKind::io, outcome.unread.front(), "no recording here can be read");

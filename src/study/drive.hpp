@@ -38,7 +38,8 @@ struct DriveInputs {
   runners::Placement placement;
   store::Shard shard;
   bool retry_failed = false;  // trials that failed are run again
-  bool lock_devices = true;   // wait while another study measures on the same devices
+  domain::CostFactors factors{};
+  bool lock_devices = true;  // wait while another study measures on the same devices
   Interrupts interrupts;
   std::function<bool()> skip_rest = [] { return false; };
   EventSink events;
@@ -56,6 +57,7 @@ Expected<DriveOutcome> drive(const DriveInputs& inputs, store::RunDirectory& dir
 
 /// Recomputes results and summary of a run directory from its recordings. A torn recording keeps
 /// the result it had, if any, and is named in `unread`.
-Expected<DriveOutcome> analyse_again(store::RunDirectory& directory);
+Expected<DriveOutcome> analyse_again(store::RunDirectory& directory,
+                                     const domain::CostFactors& factors = {});
 
 }  // namespace llem::study

@@ -18,12 +18,13 @@ bool interrupted(const domain::TrialResult& result) {
   });
 }
 
-Expected<domain::TrialResult> result_of(const store::Attempt& attempt) {
+Expected<domain::TrialResult> result_of(const store::Attempt& attempt,
+                                        const domain::CostFactors& factors) {
   if (auto result = store::read_result(attempt.path)) {
     return result;
   }
   LLEM_ASSIGN(const domain::Recording recording, store::read_recording(attempt.path));
-  return analysis::analyse(recording);
+  return analysis::analyse(recording, factors);
 }
 
 }  // namespace
@@ -53,7 +54,8 @@ std::vector<domain::TrialResult> kept_results(const domain::Plan& plan,
 }
 
 Expected<Gathered> gather(const domain::Plan& plan, const store::RunDirectory& directory,
-                          ResultsByAttempt known, const EventSink& events) {
+                          ResultsByAttempt known, const domain::CostFactors& factors,
+                          const EventSink& events) {
   LLEM_ASSIGN(const auto attempts, directory.attempts());
   std::vector<domain::TrialResult> results;
   std::vector<std::string> unread;
@@ -62,7 +64,7 @@ Expected<Gathered> gather(const domain::Plan& plan, const store::RunDirectory& d
     if (!attempt.recorded || known.contains({attempt.trial, attempt.attempt})) {
       continue;
     }
-    auto result = result_of(attempt);
+    auto result = result_of(attempt, factors);
     if (result) {
       results.push_back(*std::move(result));
     } else {

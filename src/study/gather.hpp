@@ -32,6 +32,7 @@ struct Gathered {
 /// `known` and, from disk, what other processes or earlier runs left in the directory. A recording
 /// that cannot be read is told through `events`, named and left out.
 Expected<Gathered> gather(const domain::Plan& plan, const store::RunDirectory& directory,
-                          ResultsByAttempt known, const EventSink& events);
+                          ResultsByAttempt known, const domain::CostFactors& factors,
+                          const EventSink& events);
 
 }  // namespace llem::study

@@ -39,8 +39,9 @@ Expected<void> keep_recording(const store::Path& place, domain::Recording& recor
 }
 
 Expected<domain::TrialResult> keep_result(const store::Path& place,
-                                          const domain::Recording& recording) {
-  domain::TrialResult result = analysis::analyse(recording);
+                                          const domain::Recording& recording,
+                                          const domain::CostFactors& factors) {
+  domain::TrialResult result = analysis::analyse(recording, factors);
   auto written = store::write_result(place, result);
   if (is_defect(written)) {
     result = analysis::analyse(failed_recording(recording, "internal", written.error().message));

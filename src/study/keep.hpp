@@ -22,6 +22,7 @@ Expected<void> keep_recording(const store::Path& place, domain::Recording& recor
 
 /// Analyses and writes; a result that has no written form is that of a failed trial.
 Expected<domain::TrialResult> keep_result(const store::Path& place,
-                                          const domain::Recording& recording);
+                                          const domain::Recording& recording,
+                                          const domain::CostFactors& factors);
 
 }  // namespace llem::study

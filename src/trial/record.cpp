@@ -139,10 +139,14 @@ Expected<void> Recorder::all_phases() {
   LLEM_TRY(engine_->write_schedule(kWindow,
                                    wire_schedule(schedules_.window, spec_.configuration, block())));
   begin_phase(domain::PhaseName::pad_before, measure.window.pad_s);
+  sampler_->quicken(true);
   LLEM_TRY(rest(*measure.window.pad_s));
+  sampler_->quicken(false);
   LLEM_TRY(serve_window());
   begin_phase(domain::PhaseName::pad_after, measure.window.pad_s);
+  sampler_->quicken(true);
   LLEM_TRY(rest(*measure.window.pad_s));
+  sampler_->quicken(false);
   begin_phase(domain::PhaseName::cooldown, measure.cooldown_s);
   stop_engine();
   // Everything is measured: an interrupt now ends the study, not this trial.
@@ -401,27 +405,6 @@ void Recorder::fail(const Error& error) {
   std::replace(outcome.message->begin(), outcome.message->end(), '\n', ' ');
 }
 
-engines::Hooks Recorder::hooks() {
-  engines::Hooks hooks;
-  hooks.interrupts = ports_.interrupts;
-  hooks.tick = [this] { sampler_->drain(recording_.traces); };
-  hooks.progress = [this](const protocol::Progress& progress) {
-    Event event = phase_event(EventKind::progress);
-    event.done = progress.done;
-    event.total = progress.total;
-    ports_.events(event);
-  };
-  hooks.warning = [this](const protocol::Warning& warning) { warn(warning.code, warning.text); };
-  return hooks;
-}
-
-void Recorder::warn(const std::string& code, const std::string& text) {
-  recording_.notes.push_back({code, text});
-  Event event = phase_event(EventKind::warning);
-  event.text = text;
-  ports_.events(event);
-}
-
 Expected<void> Recorder::rest(double seconds) {
   const MonotonicTime until = sys::MonotonicClock().now() +
                               std::chrono::duration_cast<MonotonicTime::duration>(Seconds(seconds));
@@ -454,42 +437,6 @@ void Recorder::close_phase() {
   open_phase_->t_end_ns = to_ns(sys::MonotonicClock().now());
   recording_.phases.push_back(*open_phase_);
   open_phase_.reset();
-}
-
-Event Recorder::phase_event(EventKind kind) const {
-  Event event;
-  event.kind = kind;
-  event.trial = spec_.trial + 1;
-  event.trials = spec_.trials;
-  event.cycle = spec_.cycle;
-  event.phase = std::string(words(current_phase_)[static_cast<std::size_t>(current_phase_)]);
-  return event;
-}
-
-std::optional<double> Recorder::latest_power() const {
-  std::optional<double> sum;
-  std::vector<std::string> counted;  // one power channel a device
-  const std::vector<domain::Channel>& channels = sampler_->channels();
-  for (std::size_t i = 0; i < recording_.traces.size() && i < channels.size(); ++i) {
-    const domain::Channel& channel = channels[i];
-    const bool power = channel.signal == domain::Signal::power_instant ||
-                       channel.signal == domain::Signal::power ||
-                       channel.signal == domain::Signal::power_average;
-    if (power && !recording_.traces[i].empty() &&
-        std::ranges::find(counted, channel.device) == counted.end()) {
-      counted.push_back(channel.device);
-      sum = sum.value_or(0) + recording_.traces[i].back().value;
-    }
-  }
-  return sum;
-}
-
-std::optional<double> Recorder::latest_rate() const {
-  if (recording_.warmup.blocks.empty()) {
-    return std::nullopt;
-  }
-  const domain::WarmupBlock& block = recording_.warmup.blocks.back();
-  return static_cast<double>(block.tokens) / seconds_between(block.t_begin_ns, block.t_end_ns);
 }
 
 std::uint64_t Recorder::block() const {

@@ -177,6 +177,17 @@ def stopping_coverage(variation, fewest, most, studies=100_000, wanted=0.01):
     }
 
 
+def nonnegative(rows, values, combination):
+    a, y, c = np.array(rows), np.array(values), np.array(combination)
+    solution, residual = optimize.nnls(a, y)
+    scaled = a / np.linalg.norm(a, axis=0)
+    return {"rows": rows, "values": values, "solution": list(solution), "residual_square": residual**2,
+            "combination": combination, "variance_factor": float(c @ np.linalg.inv(a.T @ a) @ c),
+            "condition_number": float(np.linalg.cond(scaled))}
+
+
+ROWS = [[1.0, 2.0, 0.5], [1.0, 1.0, 2.0], [1.0, 4.0, 1.0], [1.0, 3.0, 3.0], [1.0, 0.0, 1.0], [1.0, 5.0, 2.0]]
+
 reference = {
     "made_by": f"stats_reference.py, numpy {np.__version__}, scipy {scipy.__version__}",
     "student": [
@@ -186,6 +197,11 @@ reference = {
     ],
     "summaries": {name: summary(values) for name, values in SAMPLES.items()},
     "ratios": {name: ratio(*pair) for name, pair in RATIOS.items()},
+    "nonnegative": {
+        "all": nonnegative(ROWS, [7.1, 9.8, 13.2, 17.9, 4.9, 18.1], [10.0, 2.0, 5.0]),
+        "one held at zero": nonnegative(ROWS, [1.0, 9.8, 1.2, 10.9, 8.9, 2.1], [0.0, 1.0, -1.0]),
+        "two held at zero": nonnegative(ROWS, [9.0, 3.0, 8.0, 1.0, 9.5, 2.0], [1.0, 0.0, 0.0]),
+    },
     "order_statistics": [
         order_statistics(n, p, level)
         for n, p, level in [

@@ -17,6 +17,8 @@ PROGRAM = ("llem ", "build/release/bin/llem ")
 NOT_RUN = ("make ", "sudo setcap ", "xargs rm ", "rm -r ")
 # Fences without a language are trees of folders and drawings: a command must not hide there.
 LOOKS_LIKE_A_COMMAND = re.compile(r"(\$ |sudo |git |pip |apt-get |python3 |make |cmake |ctest |(build/release/bin/)?llem )")
+# Pages whose YAML is the user's configuration, not a study.
+USER_CONFIGURATION = ("docs/methodology/cost.md",)
 # Snippets that are not run here, and where they are.
 RUN_ELSEWHERE = {("docs/installation.md", "cmake"): "test_install.py builds a program so, from the installed tree"}
 
@@ -125,7 +127,10 @@ class Documentation(Case):
             for text in texts:
                 with self.subTest(page):
                     self.write("snippet.yaml", text)
-                    self.run_llem("run", "snippet.yaml", "--dry-run")
+                    if page in USER_CONFIGURATION:
+                        self.run_llem("config", env={"LLEM_CONFIG": "snippet.yaml"})
+                    else:
+                        self.run_llem("run", "snippet.yaml", "--dry-run")
 
     def test_every_python_program_in_a_page(self):
         """In the folder of a trial, with the readers that the other tests use."""

@@ -445,6 +445,21 @@ class Configuration(Case):
         self.write("first.yaml", text)
         self.run_llem("run", "first.yaml", "--dry-run")
 
+    def test_the_user_s_factors_give_emissions_and_a_price(self):
+        self.env["LLEM_CONFIG"] = self.write(
+            "mine.yaml", "carbon: {g_per_kwh: 100, source: somebody}\nprice_per_kwh: 0.5\ncurrency: EUR\n")
+        run = self.measure(scripted(study={"cycles": 3}))
+        cost, energy = run.results()[0]["cost"], run.results()[0]["energy"]["headline_gross_j"]["value"]
+        self.assertAlmostEqual(cost["emissions_g"]["value"], energy / 3.6e6 * 100)
+        self.assertEqual(cost["g_per_kwh_source"], "somebody")
+        self.assertEqual(cost["price"]["source"], "estimated")  # like the energy, without a sensor
+        self.write("mine.yaml", "carbon: {g_per_kwh: 200}\npue: 1.5\n")
+        text = self.run_llem("analyse", run.path).stdout
+        again = run.results()[0]["cost"]
+        self.assertAlmostEqual(again["emissions_g"]["value"], 3 * cost["emissions_g"]["value"])
+        self.assertNotIn("price", again)
+        self.assertRegex(text, r"cost +~[0-9.e-]+ .*g CO2e +per million output tokens, gross, by your factors")
+
     def test_a_wrong_file_is_named(self):
         os.makedirs(os.path.join(self.folder, "config", "llem"))
         self.write("config/llem/config.yaml", "results_dri: x\n")

@@ -100,6 +100,27 @@ TEST(Sampler, keeps_its_rate_without_drift_and_loses_nothing) {
   EXPECT_NEAR(last - first, slots / 200, record.lateness_max_s + 0.006);
 }
 
+TEST(Sampler, reads_every_millisecond_while_quickened) {
+  CountingMeter meter;
+  Sampler sampler({&meter}, 20);
+  std::vector<domain::Trace> traces;
+  sampler.start();
+  wait_seconds(0.3);
+  const int before = meter.reads();
+  sampler.quicken(true);
+  wait_seconds(0.3);
+  sampler.quicken(false);
+  const int quick = meter.reads() - before;
+  wait_seconds(0.3);
+  sampler.stop();
+  sampler.drain(traces);
+  expect_in_order(traces[0]);
+  EXPECT_GE(quick, 30) << "six at the usual rate";
+  const domain::SamplerRecord record = sampler.statistics();
+  EXPECT_LE(record.ticks, 20) << "what was read meanwhile is no tick";
+  EXPECT_LE(record.achieved_hz, 25);
+}
+
 TEST(Sampler, moves_a_slow_meter_off_the_fast_thread_and_keeps_its_trace_whole) {
   CountingMeter quick;
   CountingMeter sluggish(0, 0.004);  // of a period of 10 ms

@@ -140,13 +140,14 @@ TEST(Lengths, are_those_that_ran) {
   EXPECT_EQ(counted, 20);
 }
 
-TEST(Phases, have_time_but_no_energy) {
+TEST(Phases, have_time_but_no_energy_without_a_counter) {
   const auto phases = *analyse(a_recording().build()).phases;
   EXPECT_NEAR(phases.prefill_s, 7.5, 1e-6);  // ten batches of 0.75 s
   EXPECT_NEAR(phases.decode_s, 22.5, 1e-6);
   EXPECT_EQ(phases.mixed_s, 0);
   EXPECT_NEAR(phases.between_steps_s, 0, 1e-6);
-  EXPECT_FALSE(phases.energy_refused.empty());
+  EXPECT_TRUE(phases.energy_refused);
+  EXPECT_FALSE(phases.prefill_j);
 }
 
 // N = 2 layers x (4 x 64 x 64 attention + 3 x 64 x 256 MLP) + 1000 x 64 = 195,072; attention 4 x 2

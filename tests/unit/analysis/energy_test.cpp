@@ -76,8 +76,9 @@ TEST(Energy, within_steady_load_is_interpolated_between_updates) {
   EXPECT_GT(*scope->components.edge_j, 0);
 }
 
-// Idle right up to the window and right after it, and no pad says so: each edge lies anywhere
-// between two updates, and interpolation blurs the step from idle to load.
+// Idle right up to the window and right after it, and no pad says so. Where six updates outside
+// show idle, each edge is carried from there; else it lies anywhere between two updates, and
+// interpolation blurs the step from idle to load.
 TEST(Energy, interpolated_between_updates_covers_a_step_at_the_edges) {
   for (const double period : {0.5, 0.73, 1.1}) {
     for (const bool told : {true, false}) {
@@ -91,8 +92,6 @@ TEST(Energy, interpolated_between_updates_covers_a_step_at_the_edges) {
       const auto* scope = find_scope(result, "package-0");
       EXPECT_EQ(scope->method, "counter_interpolated");
       EXPECT_LT(std::abs(scope->gross.value - 1500), 2 * *scope->gross.u_random) << period;
-      // At least sqrt(11/90) x (50 W - 20 W) x T; without idle power from 0 W.
-      EXPECT_GT(*scope->components.edge_j, std::sqrt(11.0 / 90) * (told ? 29 : 49) * period);
     }
   }
 }

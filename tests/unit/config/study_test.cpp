@@ -214,6 +214,15 @@ TEST(UserConfig, reads_its_keys_and_no_others) {
   EXPECT_EQ(config->model_dirs, std::vector<std::string>{"/m"});
   EXPECT_EQ(config->log, "debug");
   EXPECT_TRUE(load_user_config("", "config.yaml"));
+  const auto costs = load_user_config(
+      "carbon: {g_per_kwh: 51.5, source: grid operator 2025}\npue: 1.2\nprice_per_kwh: 0.25\n"
+      "currency: EUR\n",
+      "config.yaml");
+  ASSERT_TRUE(costs) << error_text(costs);
+  EXPECT_EQ(costs->carbon->g_per_kwh, 51.5);
+  EXPECT_EQ(costs->pue, 1.2);
+  EXPECT_FALSE(load_user_config("pue: 0.5\n", "config.yaml"));
+  EXPECT_FALSE(load_user_config("carbon: {source: x}\n", "config.yaml"));
   EXPECT_EQ(error_text(load_user_config("result_dir: x\n", "config.yaml")),
             "error: unknown key `result_dir`\n  at config.yaml:1:1 result_dir\n"
             "  hint: did you mean `results_dir`?\n");

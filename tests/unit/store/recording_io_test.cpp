@@ -105,6 +105,32 @@ class RecordingIo : public testing::Test {
   fs::path path_;
 };
 
+TEST_F(RecordingIo, TokensThatSpanSeveralPartsComeBack) {
+  constexpr std::int64_t kTokens = 600'000;
+  Recording recording = small_recording();
+  domain::Serve& window = recording.serves[1];
+  window.requests = {request("p0r0", 0, 200'000), request("p0r1", 200'000, 399'999)};
+  window.token_ns.clear();
+  for (std::int64_t i = 0; i < kTokens; ++i) {
+    window.token_ns.push_back(130 + 1000 * i);
+  }
+  ASSERT_TRUE(write_recording(path_, recording));
+  const auto read = read_recording(path_);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->serves[0].token_ns, recording.serves[0].token_ns);
+  EXPECT_EQ(read->serves[1].token_ns, window.token_ns);
+  const auto table = read_parquet(path_ / "tokens.parquet", {"request"});
+  ASSERT_TRUE(table);
+  const auto& owner = std::get<OptionalIntColumn>(table->columns[0].values);
+  ASSERT_EQ(owner.size(), 2U + kTokens);
+  EXPECT_EQ(owner[1], 0);  // of the warm-up's request
+  EXPECT_EQ(owner[2], 1);
+  EXPECT_EQ(owner[2 + 199'999], 1);
+  EXPECT_EQ(owner[2 + 200'000], 2);
+  EXPECT_EQ(owner[2 + 599'998], 2);
+  EXPECT_EQ(owner[2 + 599'999], std::nullopt);
+}
+
 TEST_F(RecordingIo, ANumberThatIsNoneIsAnErrorThatNamesItsField) {
   Recording recording = small_recording();
   recording.sampler.cpu_s = std::nan("");
