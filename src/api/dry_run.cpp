@@ -15,6 +15,7 @@
 #include "study/earlier.hpp"
 #include "study/forecast.hpp"
 #include "study/plan.hpp"
+#include "study/stopping.hpp"
 #include "sys/host.hpp"
 
 namespace llem::api {
@@ -54,15 +55,11 @@ study::Forecast forecast_of(const domain::Plan& plan) {
   return forecast;
 }
 
-/// A budget ends a study after the cycle that uses it up.
-config::TimeRange within_budget(const domain::Study& study, config::TimeRange total) {
-  if (study.precision && study.precision->budget_s) {
-    const double budget_s = *study.precision->budget_s;
-    const double cycle_s = total.high_s / static_cast<double>(study.cycles);
-    total.low_s = std::min(total.low_s, budget_s);
-    total.high_s = std::min(total.high_s, budget_s + cycle_s);
-  }
-  return total;
+config::TimeRange time_of(const domain::Plan& plan, const study::Forecast& forecast) {
+  const config::TimeRange trials = forecast.remaining();
+  return plan.study.precision
+             ? study::within_budget(*plan.study.precision, 0, trials, forecast.cycle())
+             : trials;
 }
 
 Expected<DryRun> prepare(const Study& study, const std::string& root, const RunOptions& options) {
@@ -107,7 +104,7 @@ Expected<DryRun> prepare(const Study& study, const std::string& root, const RunO
                     "in {}",
                     known, run.plan.configurations.size(), root));
   }
-  run.total = within_budget(run.plan.study, forecast.remaining());
+  run.total = time_of(run.plan, forecast);
   if (!run.plan.study.precision) {
     run.expected_s = forecast.expected();
   }

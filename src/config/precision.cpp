@@ -11,7 +11,7 @@ namespace llem::config {
 namespace {
 
 // The 95 % interval that a study ends with by its own width covers 94 to 95 % from ten cycles on,
-// 92 to 94 % from five (docs/methodology/statistics.md).
+// 92 to 94 % from five (docs/methodology/stopping.md).
 constexpr std::int64_t kFewestFull = 10;
 constexpr std::int64_t kFewestQuick = 5;
 // Cycles whose coefficient of variation is three times the half-width asked for take 38.

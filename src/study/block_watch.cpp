@@ -1,6 +1,7 @@
 #include "study/block_watch.hpp"
 
 #include <algorithm>
+#include <string_view>
 #include <unordered_map>
 
 #include <fmt/format.h>
@@ -29,10 +30,12 @@ std::vector<std::int64_t> ends_of_blocks(const domain::Plan& plan) {
   return ends;
 }
 
-std::string verdict_words(const domain::Precision& rule, domain::BlockVerdict verdict) {
-  switch (verdict) {
+std::string verdict_words(const domain::Precision& rule, const domain::BlockDecision& decision) {
+  switch (decision.verdict) {
     case domain::BlockVerdict::go_on:
-      return "goes on";
+      return decision.block < *rule.min_cycles
+                 ? fmt::format("goes on, at least to cycle {}", *rule.min_cycles)
+                 : "goes on";
     case domain::BlockVerdict::reached:
       return "precision reached";
     case domain::BlockVerdict::budget_used:
@@ -63,8 +66,7 @@ BlockWatch::BlockWatch(const domain::Plan& plan, MonotonicTime begin)
 }
 
 Expected<void> BlockWatch::take_up(const store::RunDirectory& directory,
-                                   const domain::CostFactors& factors,
-                                   ResultsByAttempt& results) {
+                                   const domain::CostFactors& factors, ResultsByAttempt& results) {
   if (!plan_.study.precision) {
     return {};
   }
@@ -72,16 +74,27 @@ Expected<void> BlockWatch::take_up(const store::RunDirectory& directory,
   look_ahead();
   // Recordings that cannot be read are told of where their trial is looked at.
   LLEM_ASSIGN(Gathered gathered, gather(plan_, directory, {}, factors, [](const Event&) {}));
-  const std::int64_t decided = latest_ ? latest_->block : 0;
+  const std::set<std::int64_t> later = trials_after_decision();
   spent_before_s_ = latest_ ? latest_->spent_s : 0;
   for (domain::TrialResult& result : gathered.results) {
     // What followed the last decision was not counted by it.
-    if (result.identity.role == domain::TrialRole::measured && result.identity.cycle > decided) {
+    if (later.contains(result.identity.trial)) {
       spent_before_s_ += result.identity.duration_s;
     }
     results.emplace(std::pair(result.identity.trial, result.identity.attempt), std::move(result));
   }
   return {};
+}
+
+std::set<std::int64_t> BlockWatch::trials_after_decision() const {
+  std::set<std::int64_t> later;
+  for (std::size_t i = plan_.trials.size(); i > 0; --i) {
+    if (latest_ && whole_[i - 1] == latest_->block) {
+      break;
+    }
+    later.insert(plan_.trials[i - 1].index);
+  }
+  return later;
 }
 
 std::vector<analysis::Knowledge> BlockWatch::knowledge(std::int64_t blocks,
@@ -108,10 +121,19 @@ std::optional<domain::BlockDecision> BlockWatch::due_at(std::size_t position,
   if (block == 0 || (latest_ && (latest_->ends() || latest_->block >= block))) {
     return std::nullopt;
   }
-  const double spent_s = spent_before_s_ + Seconds(now - begin_).count();
+  const double spent = spent_s(now);
   const auto known = knowledge(block, results);
-  return domain::BlockDecision{block, study::decide(*plan_.study.precision, block, spent_s, known),
-                               spent_s};
+  return domain::BlockDecision{block, study::decide(*plan_.study.precision, block, spent, known),
+                               spent};
+}
+
+config::TimeRange BlockWatch::left(const Forecast& forecast, MonotonicTime now) const {
+  const config::TimeRange trials = forecast.remaining();
+  // How much of the current block is over is not looked at: nothing of it is certain.
+  return plan_.study.precision && !(latest_ && latest_->ends())
+             ? within_budget(*plan_.study.precision, spent_s(now), trials,
+                             {0, forecast.cycle().high_s})
+             : trials;
 }
 
 void BlockWatch::take(const domain::BlockDecision& decision) {
@@ -132,20 +154,30 @@ void BlockWatch::look_ahead() {
 std::string BlockWatch::words(const ResultsByAttempt& results) const {
   const domain::Precision& rule = *plan_.study.precision;
   const auto known = knowledge(latest_->block, results);
-  const auto short_of_it = std::ranges::count_if(
-      known, [&](const analysis::Knowledge& k) { return k.n > 0 && !analysis::suffices(rule, k); });
-  const auto without =
-      std::ranges::count_if(known, [](const analysis::Knowledge& k) { return k.n == 0; });
-  const auto widest = std::ranges::max_element(
-      known, {}, [](const analysis::Knowledge& k) { return k.half_width_ratio.value_or(-1); });
-  std::string text = verdict_words(rule, latest_->verdict);
-  if (widest != known.end() && widest->half_width_ratio) {
-    text += fmt::format("; widest interval ±{} %, ±{} % asked for",
+  std::string text = verdict_words(rule, *latest_);
+  const auto add_count = [&](auto which, std::string_view what) {
+    if (const auto n = std::ranges::count_if(known, which); n > 0) {
+      text += fmt::format("; {} of {} {}", n, known.size(), what);
+    }
+  };
+  const auto widest = std::ranges::max_element(known, {}, &analysis::Knowledge::half_width_ratio);
+  if (widest->half_width_ratio) {
+    text += fmt::format("; ±{} %, ±{} % asked for",
                         base::significant(100 * *widest->half_width_ratio, 3),
                         base::shortest(100 * rule.relative_half_width));
   }
-  text += fmt::format("; {} of {} configurations are short of it", short_of_it, known.size());
-  return text + (without > 0 ? fmt::format(", {} have no value", without) : "");
+  add_count(
+      [](const analysis::Knowledge& k) { return k.n == 0; },
+      fmt::format("without {}", domain::words(rule.metric)[static_cast<std::size_t>(rule.metric)]));
+  if (latest_->block >= *rule.min_cycles) {
+    add_count([&](const analysis::Knowledge& k) { return k.n > 0 && !analysis::suffices(rule, k); },
+              "short of it");
+  }
+  return text;
+}
+
+std::string BlockWatch::verdict() const {
+  return std::string(domain::words(latest_->verdict)[static_cast<std::size_t>(latest_->verdict)]);
 }
 
 }  // namespace llem::study

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +18,7 @@
 #include "domain/plan.hpp"
 #include "domain/result.hpp"
 #include "store/run_directory.hpp"
+#include "study/forecast.hpp"
 #include "study/gather.hpp"
 
 namespace llem::study {
@@ -46,16 +47,25 @@ class BlockWatch {
   /// and none where it was taken before.
   std::optional<domain::BlockDecision> due_at(std::size_t position, const ResultsByAttempt& results,
                                               MonotonicTime now) const;
+  /// What a forecast says is left, within the budget.
+  config::TimeRange left(const Forecast& forecast, MonotonicTime now) const;
   /// How well the configurations were known at the decision taken last, in words.
   std::string words(const ResultsByAttempt& results) const;
+  std::string verdict() const;
   void take(const domain::BlockDecision& decision);
 
   const std::optional<domain::BlockDecision>& latest() const { return latest_; }
 
  private:
+  /// Their indices; sentinels are among them.
+  std::set<std::int64_t> trials_after_decision() const;
   std::vector<analysis::Knowledge> knowledge(std::int64_t blocks,
                                              const ResultsByAttempt& results) const;
   void look_ahead();
+
+  double spent_s(MonotonicTime now) const {
+    return spent_before_s_ + Seconds(now - begin_).count();
+  }
 
   const domain::Plan& plan_;
   MonotonicTime begin_;

@@ -164,6 +164,12 @@ class Driver {
     }
   }
 
+  void add_left(Event& event) const {
+    const config::TimeRange left = blocks_.left(forecast_, sys::MonotonicClock().now());
+    event.remaining_low_s = left.low_s;
+    event.remaining_high_s = left.high_s;
+  }
+
   void announce_study() {
     Event event;
     event.kind = EventKind::study_started;
@@ -171,8 +177,7 @@ class Driver {
     event.trials = static_cast<std::int64_t>(inputs_.plan.trials.size());
     event.done = static_cast<double>(std::ranges::count_if(
         progress_, [](const TrialProgress& p) { return p.standing == Standing::done; }));
-    event.remaining_low_s = forecast_.remaining().low_s;
-    event.remaining_high_s = forecast_.remaining().high_s;
+    add_left(event);
     inputs_.events(event);
   }
 
@@ -219,7 +224,7 @@ class Driver {
     blocks_.take(*decision);
     expect_from(position + 1);
     announce(EventKind::block_decided, inputs_.plan.trials[position], blocks_.words(results_),
-             std::string(words(decision->verdict)[static_cast<std::size_t>(decision->verdict)]));
+             blocks_.verdict());
     return {};
   }
 
@@ -414,8 +419,7 @@ class Driver {
   void announce_start(const domain::Trial& planned, const domain::Configuration& configuration) {
     Event event = event_of(EventKind::trial_started, planned);
     event.text = configuration.label;
-    event.remaining_low_s = forecast_.remaining().low_s;
-    event.remaining_high_s = forecast_.remaining().high_s;
+    add_left(event);
     inputs_.events(event);
   }
 
@@ -455,43 +459,6 @@ class Driver {
 
 Expected<DriveOutcome> drive(const DriveInputs& inputs, store::RunDirectory& directory) {
   return Driver(inputs, directory).run();
-}
-
-Expected<DriveOutcome> analyse_again(store::RunDirectory& directory,
-                                     const domain::CostFactors& factors) {
-  LLEM_ASSIGN(const domain::Plan plan, directory.read_plan());
-  LLEM_ASSIGN(const auto decision, decision_in(plan, directory));
-  LLEM_ASSIGN(const auto attempts, directory.attempts());
-  if (std::ranges::none_of(attempts, &store::Attempt::recorded)) {
-    return failure(ErrorKind::io, fmt::format("`{}` holds no recording", directory.path().string()),
-                   "name a run directory with at least one finished trial");
-  }
-  DriveOutcome outcome;
-  std::vector<domain::TrialResult> results;
-  for (const store::Attempt& attempt : attempts) {
-    if (!attempt.recorded) {
-      continue;
-    }
-    const auto recording = store::read_recording(attempt.path);
-    if (!recording) {
-      outcome.unread.push_back(
-          fmt::format("`{}`: {}", attempt.path.string(), recording.error().message));
-      // What an earlier analysis said of it stands: nothing better can be had.
-      if (auto before = store::read_result(attempt.path)) {
-        results.push_back(*std::move(before));
-      }
-      continue;
-    }
-    LLEM_ASSIGN(results.emplace_back(), keep_result(attempt.path, *recording, factors));
-  }
-  if (results.empty()) {
-    return failure(ErrorKind::io, outcome.unread.front(), "no recording here can be read");
-  }
-  results = kept_results(plan, std::move(results));
-  outcome.summary = analysis::summarise(plan, results, decision);
-  LLEM_TRY(directory.write_summary(outcome.summary));
-  LLEM_TRY(directory.write_results_table(results));
-  return outcome;
 }
 
 }  // namespace llem::study

@@ -97,4 +97,14 @@ config::TimeRange Forecast::remaining() const {
   return sum;
 }
 
+config::TimeRange Forecast::cycle() const {
+  const Stretch stretch = observed_stretch();
+  config::TimeRange sum;
+  for (const Timed& timed : configurations_) {
+    sum.low_s += low_of(timed, stretch) + rest_s_;
+    sum.high_s += high_of(timed, stretch) + rest_s_;
+  }
+  return sum;
+}
+
 }  // namespace llem::study

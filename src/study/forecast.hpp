@@ -29,6 +29,8 @@ class Forecast {
   /// their shortest to their longest trial; the others from their declared phases, stretched as the
   /// timed ones were. Rests included.
   config::TimeRange remaining() const;
+  /// One trial of each configuration, likewise.
+  config::TimeRange cycle() const;
   /// One number for what is expected: the mean of timed configurations, the geometric middle of the
   /// range for others.
   double expected() const;

@@ -21,7 +21,17 @@ domain::BlockVerdict decide(const domain::Precision& rule, std::int64_t blocks, 
 }
 
 std::int64_t soonest_end(const domain::Precision& rule, std::int64_t blocks) {
-  return rule.budget_s ? blocks + 1 : std::max(blocks + 1, *rule.min_cycles);
+  return std::max(blocks + 1, *rule.min_cycles);
+}
+
+config::TimeRange within_budget(const domain::Precision& rule, double spent_s,
+                                config::TimeRange left, config::TimeRange block) {
+  if (rule.budget_s) {
+    const double budget_s = std::max(*rule.budget_s - spent_s, 0.0);
+    left.low_s = std::min(left.low_s, std::max(budget_s, block.low_s));
+    left.high_s = std::min(left.high_s, budget_s + block.high_s);
+  }
+  return left;
 }
 
 }  // namespace llem::study

@@ -152,9 +152,9 @@ def stopped(half_width_wanted, fewest, most, configurations):
 
 def stopping_coverage(variation, fewest, most, studies=100_000, wanted=0.01):
     """Share of studies of normal values, their spread `variation` times the half-width wanted, whose final t interval holds
-    the mean: all of them at once, by running sums."""
+    the mean, of all and of those that end narrow enough: all of them at once, by running sums."""
     random = np.random.default_rng(1000 * variation + fewest)
-    held = ended = cycles_used = 0
+    held = narrow = held_narrow = ended = cycles_used = 0
     t = stats.t.ppf(0.975, np.arange(1, most + 1) - 1)
     for _ in range(10):
         deviations = random.normal(scale=variation * wanted, size=(studies // 10, most))  # from a mean of 1
@@ -165,15 +165,20 @@ def stopping_coverage(variation, fewest, most, studies=100_000, wanted=0.01):
             half = t * np.sqrt(variance / n)
         ends = half <= wanted * (1 + mean)
         ends[:, : fewest - 1] = False
+        reached = ends.any(axis=1)
         ends[:, -1] = True
         at = ends.argmax(axis=1)
         rows = np.arange(len(at))
-        held += int((np.abs(mean[rows, at]) <= half[rows, at]).sum())
+        holds = np.abs(mean[rows, at]) <= half[rows, at]
+        held += int(holds.sum())
+        narrow += int(reached.sum())
+        held_narrow += int(holds[reached].sum())
         ended += len(at)
         cycles_used += int((at + 1).sum())
     return {
         "variation": variation, "fewest": fewest, "most": most, "studies": ended,
         "coverage": round(held / ended, 4), "mean_cycles": round(cycles_used / ended, 2),
+        "reached": round(narrow / ended, 4), "coverage_of_reached": round(held_narrow / narrow, 4),
     }
 
 
@@ -215,7 +220,12 @@ reference = {
         name: stopped(study["half_width"], study["fewest"], study["most"], study["configurations"])
         for name, study in STUDIES.items()
     },
-    "stopping_coverage": [stopping_coverage(variation, fewest, 100) for fewest in (5, 10) for variation in (1, 2)],
+    "stopping_coverage": [
+        stopping_coverage(*point)
+        for point in [
+            (1, 3, 100), (2, 3, 100), (1, 5, 100), (2, 5, 100), (1, 10, 100), (2, 10, 100), (2, 5, 10), (2, 10, 20), (3, 10, 20),
+        ]
+    ],
 }
 
 

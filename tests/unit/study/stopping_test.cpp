@@ -68,12 +68,25 @@ TEST(Decide, ends_with_the_block_that_uses_the_budget_up) {
   EXPECT_EQ(verdict(rule, 7, {{7, 0.02}}, 61), maximum_used);
 }
 
-TEST(SoonestEnd, is_the_minimum_unless_a_budget_may_end_it_before) {
-  auto rule = a_rule(0.01, 5, 7);
+TEST(SoonestEnd, is_the_minimum_and_then_the_next_block) {
+  const auto rule = a_rule(0.01, 5, 7);
   EXPECT_EQ(soonest_end(rule, 0), 5);
   EXPECT_EQ(soonest_end(rule, 5), 6);
-  rule.budget_s = 1;
-  EXPECT_EQ(soonest_end(rule, 0), 1);
+}
+
+TEST(WithinBudget, ends_with_the_block_that_uses_it_up) {
+  auto rule = a_rule(0.01, 5, 40);
+  const config::TimeRange block{10, 20};
+  const auto left = [&](double spent_s, config::TimeRange trials) {
+    const auto cut = within_budget(rule, spent_s, trials, block);
+    return std::pair(cut.low_s, cut.high_s);
+  };
+  EXPECT_EQ(left(0, {50, 800}), std::pair(50.0, 800.0)) << "no budget";
+  rule.budget_s = 100;
+  EXPECT_EQ(left(0, {50, 800}), std::pair(50.0, 120.0));
+  EXPECT_EQ(left(70, {50, 800}), std::pair(30.0, 50.0)) << "it ends before the minimum";
+  EXPECT_EQ(left(130, {50, 800}), std::pair(10.0, 20.0)) << "with this block";
+  EXPECT_EQ(left(95, {3, 8}), std::pair(3.0, 8.0)) << "the last trials";
 }
 
 /// Blocks of pairs until the rule ends it.
@@ -130,7 +143,9 @@ TEST(Decide, ends_where_scipy_ends) {
 }
 
 struct Simulated {
-  double coverage = 0;  // share of studies whose final interval holds the truth
+  double coverage = 0;             // share of studies whose final interval holds the truth
+  double reached = 0;              // share of studies that reached the precision
+  double coverage_of_reached = 0;  // among those
   double mean_cycles = 0;
 };
 
@@ -158,25 +173,40 @@ Simulated simulate(const domain::Precision& rule, double variation, int studies,
       const Knowledge known{n, stats::half_width_ratio(ratio.ratio, interval->low, interval->high)};
       end = decide(rule, n, 0, std::span(&known, 1));
     }
-    all.coverage += interval->low <= kTruth && kTruth <= interval->high ? 1 : 0;
-    all.mean_cycles += static_cast<double>(joules.size());
+    const double holds = interval->low <= kTruth && kTruth <= interval->high ? 1 : 0;
+    all.coverage += holds / studies;
+    all.reached += end == reached ? 1.0 / studies : 0;
+    all.coverage_of_reached += end == reached ? holds / studies : 0;
+    all.mean_cycles += static_cast<double>(joules.size()) / studies;
   }
-  return {all.coverage / studies, all.mean_cycles / studies};
+  all.coverage_of_reached /= all.reached;
+  return all;
+}
+
+/// Three standard errors of a share that so many studies tell.
+double tolerance(double share, double studies) {
+  return 3 * std::sqrt(share * (1 - share) / studies);
 }
 
 // The reference simulates the same rule by another method with many more studies.
 TEST(Coverage, of_the_interval_a_study_ends_with_is_what_the_reference_says) {
-  constexpr int kStudies = 2000;
+  constexpr int kStudies = 1000;
   constexpr double kHalfWidth = 0.01;
   std::uint64_t seed = 400;
   for (const base::Json& point : reference("stopping_coverage").items()) {
-    const double expected = point.number_or("coverage", 0);
+    const std::string which = base::write_json(point);
+    const auto expected = [&point](std::string_view name) { return point.number_or(name, 0); };
     const Simulated simulated =
         simulate(a_rule(kHalfWidth, point.integer_or("fewest", 0), point.integer_or("most", 0)),
-                 kHalfWidth * point.number_or("variation", 0), kStudies, ++seed);
-    EXPECT_NEAR(simulated.coverage, expected, 3 * std::sqrt(expected * (1 - expected) / kStudies))
-        << base::write_json(point);
-    EXPECT_NEAR(simulated.mean_cycles / point.number_or("mean_cycles", 0), 1, 0.05);
+                 kHalfWidth * expected("variation"), kStudies, ++seed);
+    const double coverage = expected("coverage");
+    const double of_reached = expected("coverage_of_reached");
+    const double share = expected("reached");
+    EXPECT_NEAR(simulated.coverage, coverage, tolerance(coverage, kStudies)) << which;
+    EXPECT_NEAR(simulated.reached, share, tolerance(share, kStudies) + 1e-9) << which;
+    EXPECT_NEAR(simulated.coverage_of_reached, of_reached, tolerance(of_reached, share * kStudies))
+        << which;
+    EXPECT_NEAR(simulated.mean_cycles / expected("mean_cycles"), 1, 0.05) << which;
   }
 }
 
