@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "domain/recording.hpp"
-#include "domain/result.hpp"
+#include "domain/summary.hpp"
 
 namespace llem::analysis {
 

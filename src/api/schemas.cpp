@@ -10,8 +10,8 @@
 #include "config/config.hpp"
 #include "domain/plan.hpp"
 #include "domain/recording.hpp"
-#include "domain/result.hpp"
 #include "domain/study_config.hpp"
+#include "domain/summary.hpp"
 #include "protocol/messages.hpp"
 #include "store/run_directory.hpp"
 

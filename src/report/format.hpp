@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "domain/result.hpp"
+#include "domain/summary.hpp"
 
 namespace llem::report {
 

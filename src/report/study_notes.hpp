@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "domain/result.hpp"
+#include "domain/summary.hpp"
 #include "report/text.hpp"
 
 namespace llem::report {

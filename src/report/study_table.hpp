@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "domain/result.hpp"
+#include "domain/summary.hpp"
 #include "report/text.hpp"
 
 namespace llem::report {

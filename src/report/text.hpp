@@ -6,7 +6,7 @@
 #include <string>
 
 #include "domain/plan.hpp"
-#include "domain/result.hpp"
+#include "domain/summary.hpp"
 
 namespace llem::report {
 

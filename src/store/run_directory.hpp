@@ -14,7 +14,7 @@
 #include "base/json.hpp"
 #include "domain/plan.hpp"
 #include "domain/recording.hpp"
-#include "domain/result.hpp"
+#include "domain/summary.hpp"
 #include "sys/fd.hpp"
 #include "sys/file.hpp"
 

@@ -14,7 +14,7 @@
 #include <llem/interrupt.hpp>
 
 #include "domain/plan.hpp"
-#include "domain/result.hpp"
+#include "domain/summary.hpp"
 #include "meters/meter.hpp"
 #include "runners/placement.hpp"
 #include "store/run_directory.hpp"

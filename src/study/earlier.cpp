@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/field_io.hpp"
-#include "domain/result.hpp"
+#include "domain/summary.hpp"
 
 namespace llem::study {
 

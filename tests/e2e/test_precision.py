@@ -66,6 +66,32 @@ class Precise(Case):
         self.assertEqual((summary["n_missing"], summary["n_unneeded"]), (0, 12 - 2 * blocks))
         self.assertEqual([c["n_used"] for c in summary["configurations"]], [blocks] * 2)
 
+    def test_a_kill_after_the_last_decision_changes_nothing(self):
+        self.write("study.json", self.content())
+        live = self.start("run", "study.json")
+        live.until("precision reached")
+        live.send(signal.SIGKILL)
+        live.end()
+        before = self.the_run()
+        self.run_llem("run", "--resume", before.path)
+        run = self.the_run()
+        self.assertEqual((run.trials, run.decisions()), (before.trials, before.decisions()))
+        summary = run.read("summary.json")
+        self.assertEqual((summary["precision"]["verdict"], summary["n_missing"]), ("reached", 0))
+
+    def test_an_interrupted_study_has_not_decided(self):
+        self.write("study.json", self.content())
+        live = self.start("run", "study.json")
+        live.until("cycle 1: goes on, at least to cycle 3")
+        live.send(signal.SIGINT)
+        code, out, _ = live.end()
+        self.assertEqual(code, 130)
+        self.assertIn("not decided after 1 cycle;", out)
+        summary = self.the_run().read("summary.json")
+        self.assertEqual((summary["precision"]["verdict"], summary["n_missing"]), ("go_on", 12 - len(self.the_run().results())))
+        for configuration in summary["configurations"]:
+            self.assertNotIn("precision_not_reached", configuration["codes"])
+
     def test_the_most_cycles_are_the_most(self):
         run = self.measure(self.content(relative_half_width=1e-12, max_cycles=3))
         summary = run.read("summary.json")

@@ -243,6 +243,7 @@ class Precise : public Drive {
       recording.configuration = planned;
       recording.trial = trial.index;
       recording.cycle = trial.cycle;
+      recording.role = trial.role;
       recording.attempt = attempt;
       const auto place = directory_->make_trial_directory(trial, planned.hash, attempt);
       ASSERT_TRUE(place) << place.error().message;
@@ -276,14 +277,18 @@ TEST_F(Precise, ends_after_the_block_in_which_every_interval_is_narrow_enough) {
   std::string told;
   events_ = [&told](const Event& event) {
     if (event.kind == EventKind::block_decided) {
-      told += fmt::format("{} {}\n", event.cycle, event.state);
+      told += fmt::format("{} {}: {}\n", event.cycle, event.state, event.text);
     }
   };
   const auto outcome = drive_planned();
   ASSERT_TRUE(outcome) << outcome.error().message;
-  const std::string expected = "1 go_on\n2 go_on\n3 go_on\n4 go_on\n5 reached\n";
-  EXPECT_EQ(decisions(), expected);
-  EXPECT_EQ(told, expected);
+  EXPECT_EQ(decisions(), "1 go_on\n2 go_on\n3 go_on\n4 go_on\n5 reached\n");
+  EXPECT_EQ(told,
+            "1 go_on: goes on, at least to cycle 3\n"
+            "2 go_on: goes on, at least to cycle 3\n"
+            "3 go_on: goes on; ±4.97 %, ±2 % asked for; 1 of 2 short of it\n"
+            "4 go_on: goes on; ±2.60 %, ±2 % asked for; 1 of 2 short of it\n"
+            "5 reached: precision reached; ±1.76 %, ±2 % asked for\n");
   const domain::Summary& summary = outcome->summary;
   EXPECT_EQ(summary.n_planned, 16);
   EXPECT_EQ(summary.n_missing, 0);
@@ -381,6 +386,19 @@ TEST_F(Precise, counts_the_time_of_the_process_before) {
   ASSERT_TRUE(outcome) << outcome.error().message;
   EXPECT_GE(outcome->summary.precision->spent_s, 280);
   EXPECT_LT(outcome->summary.precision->spent_s, 400);
+}
+
+TEST_F(Precise, counts_the_time_of_a_sentinel_too) {
+  // A sentinel and one trial of the first cycle, 70 s each, were over when the process was killed.
+  ASSERT_TRUE(make_precise("relative_half_width: 0.02, min_cycles: 3, max_cycles: 8, budget_s: 100",
+                           ", sentinel: 100"));
+  lay_down(0, kSteady, 1, 1);
+  const auto outcome = drive_planned();
+  ASSERT_TRUE(outcome) << outcome.error().message;
+  EXPECT_EQ(decisions(), "1 budget_used\n");
+  EXPECT_GE(outcome->summary.precision->spent_s, 140);
+  EXPECT_EQ(outcome->summary.n_missing, 0) << "the sentinel that closes the plan was tried";
+  EXPECT_EQ(outcome->summary.n_unneeded, 14);
 }
 
 TEST_F(Precise, is_not_held_up_by_a_configuration_that_always_fails_and_names_it) {
