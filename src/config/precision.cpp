@@ -25,9 +25,7 @@ Error contradiction(std::vector<std::string> paths, std::string message, std::st
 
 bool says_cycles(const base::Tree& tree) {
   const base::Tree* study = tree.find("study");
-  const base::Tree* cycles = study != nullptr ? study->find("cycles") : nullptr;
-  return cycles != nullptr && cycles->kind == base::Tree::Kind::scalar && !cycles->scalar.empty() &&
-         cycles->scalar != "~" && cycles->scalar != "null";
+  return study != nullptr && study->find("cycles") != nullptr;
 }
 
 std::optional<Error> contradiction_in(const domain::Study& study, const base::Tree& tree) {
