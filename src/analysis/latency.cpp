@@ -3,6 +3,7 @@
 #include <span>
 #include <vector>
 
+#include "analysis/interval_value.hpp"
 #include "analysis/parts.hpp"
 #include "stats/interval.hpp"
 #include "stats/moments.hpp"
@@ -13,11 +14,7 @@ namespace {
 
 std::optional<domain::IntervalValue> interval_of(std::span<const double> sorted, double p) {
   const auto interval = stats::quantile_interval(sorted, p);
-  if (!interval) {
-    return std::nullopt;
-  }
-  return domain::IntervalValue{interval->low, interval->high, interval->level, interval->method,
-                               static_cast<std::int64_t>(interval->n)};
+  return interval ? std::optional(interval_value(*interval)) : std::nullopt;
 }
 
 domain::Distribution with_moments(std::span<const double> values) {

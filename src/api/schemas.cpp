@@ -11,6 +11,7 @@
 #include "domain/plan.hpp"
 #include "domain/recording.hpp"
 #include "domain/result.hpp"
+#include "domain/self_test.hpp"
 #include "domain/study_config.hpp"
 #include "protocol/messages.hpp"
 #include "store/run_directory.hpp"
@@ -33,6 +34,7 @@ constexpr std::array kDocuments{
     Document{"recording", "recording.json", &domain::Recording::table},
     Document{"result", "result.json", &domain::TrialResult::table},
     Document{"summary", "summary.json", &domain::Summary::table},
+    Document{"self_test", "llem doctor --self-test --json", &domain::SelfTest::table},
     Document{"manifest_line", "A line of manifest/<owner>.jsonl", &store::ManifestLine::table},
     Document{"worker_config", "What $LLEM_CONFIG_PATH names", &protocol::WorkerConfig::table},
     Document{"schedule", "A schedule file", &protocol::Schedule::table},

@@ -2,6 +2,7 @@
 
 // Owns: what the command line can say.
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -37,11 +38,14 @@ struct Arguments {
   bool retry_failed = false;
   bool accept_changes = false;
   Shard shard;
+  // doctor
+  bool self_test = false;
+  std::int64_t pairs = 10;
   // config init, config schema, analyse
   std::string model = "smollm2-135m";
   std::string engine = "llamacpp";
   std::string schema;
-  std::string directory;
+  std::string directory;  // also of doctor --self-test --from
 };
 
 /// Either arguments, or an exit code because everything was said (help, version, a usage error).

@@ -11,8 +11,9 @@
 
 namespace llem::stats {
 
-/// exp of the mean of d_i = ln(a_i/b_i) over n blocks, with exp(mean ± t(n−1)·s/√n): a factor common
-/// to both runs of a block cancels, and the interval never reaches below zero. All values positive.
+/// exp of the mean of d_i = ln(a_i/b_i) over n blocks, with exp(mean ± t(n−1)·s/√n): a factor
+/// common to both runs of a block cancels, and the interval never reaches below zero. All values
+/// positive.
 struct PairedRatio {
   double ratio = 1;
   std::optional<double> log_deviation;  // s of the d_i; absent below n = 2
