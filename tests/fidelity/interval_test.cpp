@@ -1,3 +1,5 @@
+#include "stats/interval.hpp"
+
 #include <cmath>
 #include <string>
 #include <vector>
@@ -7,7 +9,6 @@
 
 #include "fidelity/draws.hpp"
 #include "fidelity/report.hpp"
-#include "stats/interval.hpp"
 #include "stats/paired.hpp"
 
 namespace llem::fidelity {
@@ -83,8 +84,8 @@ TEST_P(Cycles, ratios_of_two_deployments_are_covered) {
 
 INSTANTIATE_TEST_SUITE_P(FiveAndTen, Cycles, ::testing::Values(5, 10));
 
-/// How often the interval of A against A leaves out 1: blocks of two trials in random order, noise of
-/// 1 % a trial, a drift of 0.3 % a trial.
+/// How often the interval of A against A leaves out 1: blocks of two trials in random order, noise
+/// of 1 % a trial, a drift of 0.3 % a trial.
 double null_comparisons_failed(int blocks, int runs) {
   Draws draws(35);
   int failed = 0;
