@@ -36,24 +36,6 @@ struct Edge {
   double u_joules = 0;
 };
 
-/// One past the last update that cannot lie after t, wherever in its interval it was.
-std::size_t end_surely_before(std::span<const Tick> ticks, std::int64_t t_ns) {
-  std::size_t end = end_at_or_before(ticks, t_ns);
-  while (end > 0 && ticks[end - 1].t_ns + nanoseconds(ticks[end - 1].width_s / 2) > t_ns) {
-    --end;
-  }
-  return end;
-}
-
-/// The first update that cannot lie before t.
-std::size_t first_surely_after(std::span<const Tick> ticks, std::int64_t t_ns) {
-  std::size_t first = first_at_or_after(ticks, t_ns);
-  while (first < ticks.size() && ticks[first].t_ns - nanoseconds(ticks[first].width_s / 2) < t_ns) {
-    ++first;
-  }
-  return first;
-}
-
 /// From an update outside the window, at the power beside the window for the actual time between.
 Edge carried(const Tick& tick, std::int64_t edge_ns, const PowerMean& beside) {
   const double seconds = seconds_between(tick.t_ns, edge_ns);

@@ -103,10 +103,14 @@ std::optional<PowerMean> mean_power(const CounterSeries& series, const Span& spa
   PowerMean mean;
   mean.seconds = inner.seconds();
   mean.watts = (b.value - a.value) / mean.seconds;
-  const double placed_s = std::min(series.period_s, series.poll_s) / std::sqrt(12.0);
-  const double blocks =
-      uncertainty(inner, kUpdatesPerBlock * std::max(series.period_s, series.poll_s),
-                  mean.watts * placed_s, [&](const Span& s) { return rough_energy(series, s); });
+  // As this stretch was polled, which others need not have been.
+  stats::Moments placed;
+  for (std::size_t i = first; i < end; ++i) {
+    placed.add(timing_u(series.ticks[i]));
+  }
+  const double between_s = mean.seconds / static_cast<double>(end - 1 - first);
+  const double blocks = uncertainty(inner, kUpdatesPerBlock * between_s, mean.watts * placed.mean(),
+                                    [&](const Span& s) { return rough_energy(series, s); });
   const double edges = mean.watts * std::hypot(timing_u(a), timing_u(b)) / mean.seconds;
   mean.u_watts = std::hypot(blocks, edges);
   return mean;
@@ -126,7 +130,8 @@ std::optional<PowerMean> mean_power(const GaugeSeries& series, const Span& span)
   PowerMean mean;
   mean.seconds = inner.seconds();
   mean.watts = *energy / mean.seconds;
-  mean.u_watts = uncertainty(inner, kUpdatesPerBlock * std::max(series.period_s, series.poll_s), 0,
+  const double between_s = mean.seconds / static_cast<double>(end - 1 - first);
+  mean.u_watts = uncertainty(inner, kUpdatesPerBlock * between_s, 0,
                              [&](const Span& s) { return rough_energy(series, s); });
   return mean;
 }
