@@ -44,7 +44,8 @@ Edge carried(const Tick& tick, std::int64_t edge_ns, const PowerMean& beside) {
   const double shared = beside.seconds > 0 ? timing / beside.seconds : 0;
   const double rest = std::sqrt(std::max(0.0, beside.u_watts * beside.u_watts - shared * shared));
   return {tick.value + beside.watts * seconds,
-          std::hypot(timing + shared * std::abs(seconds), rest * seconds)};
+          std::hypot(timing + shared * std::abs(seconds), rest * seconds,
+                     beside.spread_w * seconds)};
 }
 
 /// From the best of a few updates: a poll that follows the one before closely places its update
@@ -99,7 +100,7 @@ std::optional<PowerMean> pad_power(const CounterSeries& c, const std::optional<S
     return own;
   }
   // A guess of 10 % for how far the pad's power may lie from idle measured earlier.
-  return idle_w ? std::optional(PowerMean{*idle_w, 0.1 * *idle_w, 0}) : std::nullopt;
+  return idle_w ? std::optional(PowerMean{*idle_w, 0.1 * *idle_w, 0, 0}) : std::nullopt;
 }
 
 /// Mean power from update to update and how far a single one lies from it; absent below three.
@@ -110,7 +111,7 @@ std::optional<PowerMean> local_power(std::span<const Tick> ticks) {
                std::max(seconds_between(ticks[i - 1].t_ns, ticks[i].t_ns), 1e-9));
   }
   const auto deviation = powers.standard_deviation();
-  return deviation ? std::optional(PowerMean{powers.mean(), *deviation, 0}) : std::nullopt;
+  return deviation ? std::optional(PowerMean{powers.mean(), *deviation, 0, 0}) : std::nullopt;
 }
 
 /// Power just outside the window where it differs so clearly from the power within that it steps at

@@ -59,6 +59,11 @@ struct Quiet {
   std::int64_t settled_ns = 0;  // from here on
 };
 
+/// Of the energy beside the window that a pad's mean power stands for.
+double carried_u(const PowerMean& pad, double seconds) {
+  return std::hypot(pad.u_watts, pad.spread_w) * seconds;
+}
+
 /// An averaging sensor shows work until W + T after it.
 std::optional<Quiet> quiet_pads(const GaugeSeries& g, const Window& w) {
   if (!averages_all(g) || !w.pad_before || !w.pad_after) {
@@ -129,8 +134,8 @@ std::optional<Figure> summed(std::span<const domain::TracePoint> trace, const Ga
   const double idle_w = (quiet.before.watts + quiet.after.watts) / 2;
   const double scale = (figure.joules - idle_w * w.duration_s) / period.seconds;
   figure.components.edge_j =
-      std::hypot(scale * period.u_seconds, quiet.before.u_watts * sum->lead_s,
-                 quiet.after.u_watts * sum->trail_s);
+      std::hypot(scale * period.u_seconds, carried_u(quiet.before, sum->lead_s),
+                 carried_u(quiet.after, sum->trail_s));
   figure.peak_w = largest(g, {w.span.begin_ns, quiet.settled_ns});
   return figure;
 }
@@ -150,7 +155,7 @@ std::optional<Figure> padded(const GaugeSeries& g, const Window& w, const Quiet&
   const double timing = std::hypot(quiet.before.watts * timing_u(held_at(g.points, whole.begin_ns)),
                                    quiet.after.watts * timing_u(held_at(g.points, whole.end_ns)));
   figure.components.edge_j =
-      std::hypot(timing, quiet.before.u_watts * reach / 2, quiet.after.u_watts * reach / 2);
+      std::hypot(timing, carried_u(quiet.before, reach / 2), carried_u(quiet.after, reach / 2));
   return figure;
 }
 
@@ -168,7 +173,7 @@ PowerMean beside(const Tick& nearest, const Tick& next, const Tick& farthest, do
     return after ? power_between(a, b, lag_s) : power_between(b, a, lag_s);
   };
   const double watts = between(nearest, next);
-  return {watts, std::abs(watts - between(next, farthest)) / 2, 0};
+  return {watts, std::abs(watts - between(next, farthest)) / 2, 0, 0};
 }
 
 /// A reading r that follows the power P with time constant τ: P = r + τ·dr/dt, so ∫P = ∫r + τ·Δr

@@ -29,6 +29,8 @@ struct PowerMean {
   double watts = 0;
   double u_watts = 0;
   double seconds = 0;
+  /// Standard deviation of the power over one update, beyond what the placing of updates explains.
+  double spread_w = 0;
 };
 
 /// When a sensor updates and when it was asked.

@@ -8,6 +8,7 @@
 #include "base/field_io.hpp"
 #include "base/text.hpp"
 #include "config/config.hpp"
+#include "domain/calibration.hpp"
 #include "domain/plan.hpp"
 #include "domain/recording.hpp"
 #include "domain/result.hpp"
@@ -35,6 +36,7 @@ constexpr std::array kDocuments{
     Document{"result", "result.json", &domain::TrialResult::table},
     Document{"summary", "summary.json", &domain::Summary::table},
     Document{"self_test", "llem doctor --self-test --json", &domain::SelfTest::table},
+    Document{"calibration", "What `llem calibrate` keeps of a device", &domain::Calibration::table},
     Document{"manifest_line", "A line of manifest/<owner>.jsonl", &store::ManifestLine::table},
     Document{"worker_config", "What $LLEM_CONFIG_PATH names", &protocol::WorkerConfig::table},
     Document{"schedule", "A schedule file", &protocol::Schedule::table},

@@ -8,6 +8,7 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <CLI/Validators.hpp>
 #include <fmt/format.h>
 #include <llem/machine.hpp>
 #include <llem/version.hpp>
@@ -215,6 +216,21 @@ void add_config(CLI::App& app, Arguments& out) {
   });
 }
 
+void add_calibrate(CLI::App& app, Arguments& out) {
+  CLI::App* calibrate = app.add_subcommand(
+      "calibrate", "Find out what the power sensors of this machine's NVIDIA GPUs do");
+  calibrate->footer("Example: llem calibrate --dry-run");
+  calibrate
+      ->add_option("--devices", out.devices, "GPUs by UUID, PCI address or index (default: all)")
+      ->delimiter(',');
+  calibrate->add_option("--repeats", out.repeats, "of the square waves (default: 4)")
+      ->check(CLI::Range(1, 100));
+  calibrate->add_flag("--dry-run", out.dry_run,
+                      "show what would be done; load no GPU, keep nothing");
+  calibrate->add_flag("--no-lock", out.no_lock, "do not wait for studies on the same devices");
+  calibrate->callback([&out] { out.verb = Verb::calibrate; });
+}
+
 }  // namespace
 
 Parsed parse(int argc, char** argv) {
@@ -236,6 +252,7 @@ Parsed parse(int argc, char** argv) {
   analyse->footer("Example: llem analyse runs/quickstart-20261122T140102Z-9f31ab02");
   analyse->add_option("directory", out.directory, "run directory")->required();
   analyse->callback([&out] { out.verb = Verb::analyse; });
+  add_calibrate(app, out);
   for (CLI::App* command : app.get_subcommands({})) {
     command->footer(command->get_footer() + "\nEvery command: --json, -q, -v (see llem --help)");
   }

@@ -18,7 +18,8 @@ enum class Verb {
   config_path,
   config_convert,
   doctor,
-  analyse
+  analyse,
+  calibrate
 };
 
 struct Arguments {
@@ -46,6 +47,9 @@ struct Arguments {
   std::string engine = "llamacpp";
   std::string schema;
   std::string directory;  // also of doctor --self-test --from
+  // calibrate
+  std::vector<std::string> devices;
+  int repeats = 4;
 };
 
 /// Either arguments, or an exit code because everything was said (help, version, a usage error).

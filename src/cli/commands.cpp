@@ -326,6 +326,29 @@ int show_text(const Arguments& arguments, const std::string& key, const std::str
   return arguments.json ? print_json(text_json(key, text), 0) : print(text, 0);
 }
 
+int calibrate_sensors(const Arguments& arguments) {
+  Signals signals;
+  signals.hold();
+  CalibrationOptions options;
+  options.devices = arguments.devices;
+  options.repeats = arguments.repeats;
+  options.dry_run = arguments.dry_run;
+  options.lock_devices = !arguments.no_lock;
+  options.interrupts = signals.interrupts();
+  if (!arguments.quiet) {
+    options.progress = [](const std::string& line) { say("{}\n", line); };
+  }
+  const auto outcome = calibrate(options);
+  if (!outcome && outcome.error().kind == ErrorKind::interrupted) {
+    report(outcome.error(), arguments);
+    return signals.exit_code();
+  }
+  if (!outcome) {
+    return report(outcome.error(), arguments);
+  }
+  return arguments.json ? print_json(outcome->json, 0) : print(outcome->text, 0);
+}
+
 void set_up_log(const Arguments& arguments) {
   std::string threshold = "warning";
   if (const auto values = user_configuration()) {  // its errors are the verb's to report
@@ -363,6 +386,8 @@ int execute(const Arguments& arguments) {
       return show_text(arguments, "study", initial_study(arguments.model, arguments.engine));
     case Verb::config_convert:
       return convert_study(arguments);
+    case Verb::calibrate:
+      return calibrate_sensors(arguments);
     case Verb::config_path:
       return show_text(arguments, "path", user_configuration_path() + "\n");
   }
