@@ -14,7 +14,7 @@ PAGES = sorted(page for room in ("", "docs/**", "workers/**", "examples/**")
 EXAMPLES = sorted(glob.glob(os.path.join(SOURCE, "examples", "*.yaml")))
 PROGRAM = ("llem ", "build/release/bin/llem ")
 # Commands that set up or build, seen to work by whoever runs these tests; tools that are not ours.
-NOT_RUN = ("make ", "sudo setcap ", "xargs rm ", "rm -r ")
+NOT_RUN = ("make ", "sudo setcap ", "xargs rm ", "rm -r ", "LLEM_FIDELITY_REPORT=")
 # Fences without a language are trees of folders and drawings: a command must not hide there.
 LOOKS_LIKE_A_COMMAND = re.compile(r"(\$ |sudo |git |pip |apt-get |python3 |make |cmake |ctest |(build/release/bin/)?llem )")
 # Pages whose YAML is the user's configuration, not a study.
