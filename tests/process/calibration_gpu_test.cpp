@@ -29,7 +29,7 @@ class Calibrate : public testing::Test {
   meters::Environment cuda_{"LLEM_CUDA_LIBRARY", LLEM_FAKE_CUDA_LIBRARY};
   sys::TempDir home_ = sys::TempDir::make("llem-calibration").value();
   meters::Environment cache_{"XDG_CACHE_HOME", home_.path().string()};
-  meters::MeterSet set_ = meters::open_meters({.meters = {"nvml"}}).value();
+  meters::MeterSet set_ = meters::open_meters({.meters = {"nvml"}, .devices = {}}).value();
 };
 
 TEST_F(Calibrate, finds_what_the_sensors_are) {
@@ -61,7 +61,7 @@ TEST_F(Calibrate, goes_before_the_table_until_the_driver_changes) {
   calibration.made_utc = "2026-11-23T14:01:02.000Z";
   calibration.sensors = {{domain::Signal::power_instant, 0.0987, 1e-4, 0.0176, 1e-4, 0.0, 0.99, 1}};
   ASSERT_TRUE(meters::keep_calibration(calibration));
-  const auto opened = [] { return meters::open_meters({.meters = {"nvml"}}).value(); };
+  const auto opened = [] { return meters::open_meters({.meters = {"nvml"}, .devices = {}}).value(); };
   const auto with = opened();
   const auto* channel = meters::channel_of(with, domain::Signal::power_instant);
   EXPECT_DOUBLE_EQ(*channel->update_period_s, 0.0987);
