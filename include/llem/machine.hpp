@@ -1,10 +1,12 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include <llem/error.hpp>
 #include <llem/export.hpp>
+#include <llem/interrupt.hpp>
 
 namespace llem {
 
@@ -20,6 +22,24 @@ struct Check {
 
 /// What this machine can measure, and how well.
 LLEM_API std::vector<Check> doctor();
+
+struct CalibrationOptions {
+  std::vector<std::string> devices;  // GPUs by UUID, PCI address or index; empty: all visible
+  int repeats = 4;                   // of the square waves
+  bool dry_run = false;              // say what would be done
+  bool lock_devices = true;          // wait for other studies on the same GPUs
+  Interrupts interrupts;
+  std::function<void(const std::string&)> progress = [](const std::string&) {};
+};
+
+struct CalibrationOutcome {
+  std::string text;
+  std::string json;
+};
+
+/// Finds out how often the power sensors of NVIDIA GPUs update and over how long they average, by
+/// loading each GPU on and off, and keeps it for the measurements of this user.
+LLEM_API Expected<CalibrationOutcome> calibrate(const CalibrationOptions& options);
 
 struct ConfigValue {
   std::string key;

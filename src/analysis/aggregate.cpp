@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "analysis/analyse.hpp"
+#include "analysis/interval_value.hpp"
 #include "domain/reason.hpp"
 #include "stats/interval.hpp"
 #include "stats/moments.hpp"
@@ -35,11 +36,7 @@ using PartOf = std::function<std::optional<Part>(const TrialResult&)>;
 using NumberOf = std::function<std::optional<double>(const TrialResult&)>;
 
 std::optional<domain::IntervalValue> written(const std::optional<stats::Interval>& interval) {
-  if (!interval) {
-    return std::nullopt;
-  }
-  return domain::IntervalValue{interval->low, interval->high, interval->level, interval->method,
-                               static_cast<std::int64_t>(interval->n)};
+  return interval ? std::optional(interval_value(*interval)) : std::nullopt;
 }
 
 std::optional<double> variation(const std::vector<double>& cycles) {

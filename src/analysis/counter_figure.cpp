@@ -36,24 +36,6 @@ struct Edge {
   double u_joules = 0;
 };
 
-/// One past the last update that cannot lie after t, wherever in its interval it was.
-std::size_t end_surely_before(std::span<const Tick> ticks, std::int64_t t_ns) {
-  std::size_t end = end_at_or_before(ticks, t_ns);
-  while (end > 0 && ticks[end - 1].t_ns + nanoseconds(ticks[end - 1].width_s / 2) > t_ns) {
-    --end;
-  }
-  return end;
-}
-
-/// The first update that cannot lie before t.
-std::size_t first_surely_after(std::span<const Tick> ticks, std::int64_t t_ns) {
-  std::size_t first = first_at_or_after(ticks, t_ns);
-  while (first < ticks.size() && ticks[first].t_ns - nanoseconds(ticks[first].width_s / 2) < t_ns) {
-    ++first;
-  }
-  return first;
-}
-
 /// From an update outside the window, at the power beside the window for the actual time between.
 Edge carried(const Tick& tick, std::int64_t edge_ns, const PowerMean& beside) {
   const double seconds = seconds_between(tick.t_ns, edge_ns);
@@ -62,7 +44,8 @@ Edge carried(const Tick& tick, std::int64_t edge_ns, const PowerMean& beside) {
   const double shared = beside.seconds > 0 ? timing / beside.seconds : 0;
   const double rest = std::sqrt(std::max(0.0, beside.u_watts * beside.u_watts - shared * shared));
   return {tick.value + beside.watts * seconds,
-          std::hypot(timing + shared * std::abs(seconds), rest * seconds)};
+          std::hypot(timing + shared * std::abs(seconds), rest * seconds,
+                     beside.spread_w * seconds)};
 }
 
 /// From the best of a few updates: a poll that follows the one before closely places its update
@@ -117,7 +100,7 @@ std::optional<PowerMean> pad_power(const CounterSeries& c, const std::optional<S
     return own;
   }
   // A guess of 10 % for how far the pad's power may lie from idle measured earlier.
-  return idle_w ? std::optional(PowerMean{*idle_w, 0.1 * *idle_w, 0}) : std::nullopt;
+  return idle_w ? std::optional(PowerMean{*idle_w, 0.1 * *idle_w, 0, 0}) : std::nullopt;
 }
 
 /// Mean power from update to update and how far a single one lies from it; absent below three.
@@ -128,7 +111,7 @@ std::optional<PowerMean> local_power(std::span<const Tick> ticks) {
                std::max(seconds_between(ticks[i - 1].t_ns, ticks[i].t_ns), 1e-9));
   }
   const auto deviation = powers.standard_deviation();
-  return deviation ? std::optional(PowerMean{powers.mean(), *deviation, 0}) : std::nullopt;
+  return deviation ? std::optional(PowerMean{powers.mean(), *deviation, 0, 0}) : std::nullopt;
 }
 
 /// Power just outside the window where it differs so clearly from the power within that it steps at

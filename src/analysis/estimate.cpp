@@ -89,7 +89,6 @@ std::optional<domain::ScopeEnergy> host_estimate(const domain::Recording& record
                              kIdleWatts, kBusyWatts, cpus),
                  domain::Provenance::estimated};
   scope.mean_power_w = joules / window.duration_s;
-  scope.sensor.source = "model";
   scope.sensor.polls =
       static_cast<std::int64_t>(within(trace_of(recording, *channel), window.span).size());
   add_idles(scope, recording, *channel, cpus);

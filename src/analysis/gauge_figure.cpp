@@ -16,8 +16,7 @@ constexpr double kGapPeriods = 3;
 constexpr double kBridgedShare = 0.01;  // of the window, bridged in straight lines
 // With the averaging window unknown, the worst of the sensors characterised so far: W = T/4.
 constexpr double kUnknownDuty = 0.25;
-// A table rounds W and T to a percent or two: W that near m·T is m·T.
-constexpr double kWholePeriods = 0.03;
+constexpr double kLagUncertainty = 0.1;  // k = 1, an assumption: three boards were measured
 constexpr std::size_t kLeastSample = 8;  // readings that stand for the power in a window
 
 std::int64_t nanoseconds(double seconds) {
@@ -32,6 +31,11 @@ bool averages_all(const GaugeSeries& g) {
   return g.averaging_s && *g.averaging_s >= 0.99 * g.period_s;
 }
 
+/// A lag forgets slowly, but leaves nothing out.
+bool sees_all(const GaugeSeries& g) {
+  return averages_all(g) || g.lag_s;
+}
+
 /// Share of the time that a sensor sees.
 double duty_of(const GaugeSeries& g) {
   return g.averaging_s ? std::min(1.0, *g.averaging_s / g.period_s) : kUnknownDuty;
@@ -41,9 +45,8 @@ double duty_of(const GaugeSeries& g) {
 double largest(const GaugeSeries& g, const Span& span) {
   const std::size_t end = end_at_or_before(g.points, span.end_ns);
   // The one that holds when the span begins counts too.
-  const std::size_t begin = std::max<std::size_t>(end_at_or_before(g.points, span.begin_ns), 1) - 1;
-  double watts = g.points[begin].value;
-  for (std::size_t i = begin; i < end; ++i) {
+  double watts = held_at(g.points, span.begin_ns).value;
+  for (std::size_t i = end_at_or_before(g.points, span.begin_ns); i < end; ++i) {
     watts = std::max(watts, g.points[i].value);
   }
   return watts;
@@ -56,6 +59,11 @@ struct Quiet {
   std::int64_t settled_ns = 0;  // from here on
 };
 
+/// Of the energy beside the window that a pad's mean power stands for.
+double carried_u(const PowerMean& pad, double seconds) {
+  return std::hypot(pad.u_watts, pad.spread_w) * seconds;
+}
+
 /// An averaging sensor shows work until W + T after it.
 std::optional<Quiet> quiet_pads(const GaugeSeries& g, const Window& w) {
   if (!averages_all(g) || !w.pad_before || !w.pad_after) {
@@ -63,8 +71,11 @@ std::optional<Quiet> quiet_pads(const GaugeSeries& g, const Window& w) {
   }
   const std::int64_t reach = nanoseconds(*g.averaging_s + g.period_s);
   // A reading placed before the window may have come a poll later, when work had begun.
-  const std::int64_t sure = w.span.begin_ns - nanoseconds(std::min(g.period_s, g.poll_s));
-  const auto before = mean_power(g, {w.pad_before->begin_ns + reach, sure});
+  const std::size_t sure = end_surely_before(g.points, w.span.begin_ns);
+  if (sure == 0) {
+    return std::nullopt;
+  }
+  const auto before = mean_power(g, {w.pad_before->begin_ns + reach, g.points[sure - 1].t_ns});
   const auto after = mean_power(g, {w.span.end_ns + reach, w.pad_after->end_ns});
   if (!before || !after) {
     return std::nullopt;
@@ -85,8 +96,8 @@ std::optional<Touched> touched_readings(std::span<const domain::TracePoint> trac
                                         const Lattice& lattice, const Window& w, double windows) {
   const double begin = seconds_between(lattice.origin_ns, w.span.begin_ns);
   const double end = seconds_between(lattice.origin_ns, w.span.end_ns);
-  const double average = windows * lattice.period_s;
-  const auto number = [&](double t) { return (t - lattice.first_s) / lattice.period_s; };
+  const double average = windows * lattice.period.seconds;
+  const auto number = [&](double t) { return (t - lattice.first_s) / lattice.period.seconds; };
   const auto first = static_cast<std::int64_t>(std::floor(number(begin)));
   const auto last = static_cast<std::int64_t>(std::ceil(number(end + average))) + 1;
   Touched sum;
@@ -107,25 +118,24 @@ std::optional<Touched> touched_readings(std::span<const domain::TracePoint> trac
 /// update: their sum × period is the energy, whatever the waveform and wherever the updates lie.
 std::optional<Figure> summed(std::span<const domain::TracePoint> trace, const GaugeSeries& g,
                              const Window& w, const Quiet& quiet) {
-  const auto lattice = fit_lattice(trace);
-  if (!lattice) {
+  if (!g.lattice) {
     return std::nullopt;
   }
-  const double windows = std::round(*g.averaging_s / lattice->period_s);
-  const bool whole =
-      windows >= 1 && std::abs(*g.averaging_s / (windows * lattice->period_s) - 1) <= kWholePeriods;
-  const auto sum = whole ? touched_readings(trace, *lattice, w, windows) : std::nullopt;
+  const Period& period = g.lattice->period;
+  const double windows = std::round(*g.averaging_s / period.seconds);
+  const bool whole = windows >= 1 && *g.averaging_s == windows * period.seconds;
+  const auto sum = whole ? touched_readings(trace, *g.lattice, w, windows) : std::nullopt;
   if (!sum) {
     return std::nullopt;
   }
   Figure figure;
-  figure.joules = sum->watts * lattice->period_s - quiet.before.watts * sum->lead_s -
+  figure.joules = sum->watts * period.seconds - quiet.before.watts * sum->lead_s -
                   quiet.after.watts * sum->trail_s;
   const double idle_w = (quiet.before.watts + quiet.after.watts) / 2;
-  const double scale = (figure.joules - idle_w * w.duration_s) / lattice->period_s;
+  const double scale = (figure.joules - idle_w * w.duration_s) / period.seconds;
   figure.components.edge_j =
-      std::hypot(scale * lattice->period_u_s, quiet.before.u_watts * sum->lead_s,
-                 quiet.after.u_watts * sum->trail_s);
+      std::hypot(scale * period.u_seconds, carried_u(quiet.before, sum->lead_s),
+                 carried_u(quiet.after, sum->trail_s));
   figure.peak_w = largest(g, {w.span.begin_ns, quiet.settled_ns});
   return figure;
 }
@@ -142,10 +152,58 @@ std::optional<Figure> padded(const GaugeSeries& g, const Window& w, const Quiet&
   Figure figure;
   figure.joules = *joules - (quiet.before.watts + quiet.after.watts) / 2 * reach;
   figure.peak_w = largest(g, whole);
-  const double timing = std::hypot(quiet.before.watts, quiet.after.watts) *
-                        std::min(g.period_s, g.poll_s) / std::sqrt(12.0);
+  const double timing = std::hypot(quiet.before.watts * timing_u(held_at(g.points, whole.begin_ns)),
+                                   quiet.after.watts * timing_u(held_at(g.points, whole.end_ns)));
   figure.components.edge_j =
-      std::hypot(timing, quiet.before.u_watts * reach / 2, quiet.after.u_watts * reach / 2);
+      std::hypot(timing, carried_u(quiet.before, reach / 2), carried_u(quiet.after, reach / 2));
+  return figure;
+}
+
+/// Constant power P draws a reading that follows with time constant τ from r0 to
+/// P + (r0 − P)·e^(−t/τ).
+double power_between(const Tick& first, const Tick& second, double lag_s) {
+  const double seconds = seconds_between(first.t_ns, second.t_ns);
+  return first.value + (second.value - first.value) / -std::expm1(-seconds / lag_s);
+}
+
+/// Power beside the window from the three updates nearest to it, and how steady it is there.
+PowerMean beside(const Tick& nearest, const Tick& next, const Tick& farthest, double lag_s) {
+  const bool after = nearest.t_ns < next.t_ns;
+  const auto between = [&](const Tick& a, const Tick& b) {
+    return after ? power_between(a, b, lag_s) : power_between(b, a, lag_s);
+  };
+  const double watts = between(nearest, next);
+  return {watts, std::abs(watts - between(next, farthest)) / 2, 0, 0};
+}
+
+/// A reading r that follows the power P with time constant τ: P = r + τ·dr/dt, so ∫P = ∫r + τ·Δr
+/// from an update before the window to one after it, less what was taken outside. Without three
+/// updates on either side the readings say too little.
+std::optional<Figure> lagged(const GaugeSeries& g, const Window& w, double lag_s) {
+  const std::span<const Tick> points = g.points;
+  const std::size_t begin = end_surely_before(points, w.span.begin_ns);
+  const std::size_t end = first_surely_after(points, w.span.end_ns);
+  if (begin < 3 || end + 3 > points.size()) {
+    return std::nullopt;
+  }
+  const Tick& first = points[begin - 1];
+  const Tick& last = points[end];
+  const PowerMean before = beside(first, points[begin - 2], points[begin - 3], lag_s);
+  const PowerMean after = beside(last, points[end + 1], points[end + 2], lag_s);
+  const auto joules = integral(points, {first.t_ns, last.t_ns}, 0);
+  if (!joules) {
+    return std::nullopt;
+  }
+  const double lead_s = seconds_between(first.t_ns, w.span.begin_ns);
+  const double trail_s = seconds_between(w.span.end_ns, last.t_ns);
+  const double risen = last.value - first.value;
+  Figure figure;
+  figure.joules = *joules + lag_s * risen - before.watts * lead_s - after.watts * trail_s;
+  const double timing = std::hypot((before.watts - first.value) * timing_u(first),
+                                   (after.watts - last.value) * timing_u(last));
+  figure.components.edge_j = std::hypot(timing, before.u_watts * lead_s, after.u_watts * trail_s);
+  figure.components.edge_j = std::hypot(*figure.components.edge_j, kLagUncertainty * lag_s * risen);
+  figure.peak_w = largest(g, w.span);
   return figure;
 }
 
@@ -160,11 +218,9 @@ std::optional<Figure> sampled(const GaugeSeries& g, const Window& w, std::option
   if (averages_all(g)) {
     return std::nullopt;
   }
-  const double margin = std::min(g.period_s, g.poll_s) / 2;  // a change is placed to that
   const double average = g.averaging_s.value_or(g.period_s);
-  const std::size_t first =
-      first_at_or_after(g.points, w.span.begin_ns + nanoseconds(average + margin));
-  const std::size_t end = end_at_or_before(g.points, w.span.end_ns - nanoseconds(margin));
+  const std::size_t first = first_surely_after(g.points, w.span.begin_ns + nanoseconds(average));
+  const std::size_t end = end_surely_before(g.points, w.span.end_ns);
   if (end < first + kLeastSample) {
     return std::nullopt;
   }
@@ -211,7 +267,7 @@ std::optional<Figure> trapezoid(const GaugeSeries& g, const Window& w,
 /// Part of the time a sensor with W < T never sees: von Neumann's estimate from successive
 /// differences.
 std::optional<double> alias(const GaugeSeries& g, const Window& w) {
-  if (averages_all(g)) {
+  if (sees_all(g)) {
     return std::nullopt;
   }
   const std::size_t first = first_at_or_after(g.points, w.span.begin_ns);
@@ -248,7 +304,7 @@ std::optional<Problem> alias_risk(const domain::Recording& recording,
                                   const domain::Channel& channel, const GaugeSeries& g,
                                   const Window& w, Figure& figure) {
   const PartTime sensor{g.period_s, duty_of(g) * g.period_s};
-  const auto lock = averages_all(g) ? std::nullopt : locked_period(w, sensor);
+  const auto lock = sees_all(g) ? std::nullopt : locked_period(w, sensor);
   if (!lock) {
     return std::nullopt;
   }
@@ -265,6 +321,9 @@ std::optional<Problem> alias_risk(const domain::Recording& recording,
 
 std::optional<Figure> best_figure(std::span<const domain::TracePoint> trace, const GaugeSeries& g,
                                   const Window& w, std::optional<double> idle_w) {
+  if (g.lag_s) {
+    return lagged(g, w, *g.lag_s);
+  }
   std::optional<Figure> figure;
   if (const auto quiet = quiet_pads(g, w)) {
     figure = summed(trace, g, w, *quiet);

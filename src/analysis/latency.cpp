@@ -1,11 +1,14 @@
 #include <algorithm>
-#include <cmath>
+#include <limits>
+#include <set>
 #include <span>
 #include <vector>
 
+#include "analysis/interval_value.hpp"
 #include "analysis/parts.hpp"
 #include "stats/interval.hpp"
 #include "stats/moments.hpp"
+#include "stats/selection.hpp"
 
 namespace llem::analysis {
 
@@ -13,17 +16,12 @@ namespace {
 
 std::optional<domain::IntervalValue> interval_of(std::span<const double> sorted, double p) {
   const auto interval = stats::quantile_interval(sorted, p);
-  if (!interval) {
-    return std::nullopt;
-  }
-  return domain::IntervalValue{interval->low, interval->high, interval->level, interval->method,
-                               static_cast<std::int64_t>(interval->n)};
+  return interval ? std::optional(interval_value(*interval)) : std::nullopt;
 }
 
-domain::Distribution with_moments(std::span<const double> values) {
+domain::Distribution with_moments(const stats::Moments& moments) {
   domain::Distribution d;
-  const auto moments = stats::moments(values);
-  d.n = static_cast<std::int64_t>(values.size());
+  d.n = static_cast<std::int64_t>(moments.count());
   d.mean = moments.mean();
   d.sd = moments.standard_deviation();
   return d;
@@ -47,7 +45,7 @@ std::optional<domain::Distribution> over_requests(std::vector<double>& values, b
     return std::nullopt;
   }
   std::sort(values.begin(), values.end());
-  domain::Distribution d = with_moments(values);
+  domain::Distribution d = with_moments(stats::moments(values));
   d.min = values.front();
   d.max = values.back();
   d.median = stats::quantile_sorted(values, 0.5);
@@ -61,41 +59,6 @@ std::optional<domain::Distribution> over_requests(std::vector<double>& values, b
   d.p90_interval = interval_of(values, 0.9);
   d.p95_interval = interval_of(values, 0.95);
   d.p99_interval = interval_of(values, 0.99);
-  return d;
-}
-
-/// Type 7 quantile by selection; sorts only what lies at or above `from`, so ask in rising order of
-/// p.
-double selected(std::vector<double>& values, std::size_t& from, double p) {
-  const double place = p * static_cast<double>(values.size() - 1);
-  const auto k = static_cast<std::size_t>(std::floor(place));
-  const auto begin = values.begin();
-  std::nth_element(begin + static_cast<std::ptrdiff_t>(from),
-                   begin + static_cast<std::ptrdiff_t>(k), values.end());
-  from = k;
-  const double share = place - static_cast<double>(k);
-  if (share <= 0) {
-    return values[k];
-  }
-  const double next = *std::min_element(begin + static_cast<std::ptrdiff_t>(k) + 1, values.end());
-  return values[k] + share * (next - values[k]);
-}
-
-/// Millions of gaps, dependent within a request: percentiles without intervals, by selection
-/// instead of sorting.
-std::optional<domain::Distribution> over_gaps(std::vector<double>& values) {
-  if (values.empty()) {
-    return std::nullopt;
-  }
-  domain::Distribution d = with_moments(values);
-  const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  d.min = *low;
-  d.max = *high;
-  std::size_t from = 0;
-  d.median = selected(values, from, 0.5);
-  d.p90 = selected(values, from, 0.9);
-  d.p95 = selected(values, from, 0.95);
-  d.p99 = selected(values, from, 0.99);
   return d;
 }
 
@@ -124,9 +87,9 @@ std::span<const std::int64_t> token_times(const domain::Serve& serve,
   return std::span(serve.token_ns).subspan(offset, count);
 }
 
-void collect_gaps(const domain::Serve& serve, std::vector<double>& buffer) {
-  buffer.clear();
-  buffer.reserve(serve.token_ns.size());
+/// Gives the nanoseconds between the tokens of each request to `take`.
+template <class Take>
+void each_gap(const domain::Serve& serve, const Take& take) {
   const bool chunks = serve.token_time == domain::TokenTime::per_chunk;
   for (const auto& request : serve.requests) {
     if (!served(request)) {
@@ -136,10 +99,51 @@ void collect_gaps(const domain::Serve& serve, std::vector<double>& buffer) {
     for (std::size_t i = 1; i < times.size(); ++i) {
       // Tokens of one chunk share its time: the gap is between chunks.
       if (!chunks || times[i] != times[i - 1]) {
-        buffer.push_back(seconds_between(times[i - 1], times[i]));
+        take(times[i] - times[i - 1]);
       }
     }
   }
+}
+
+/// Millions of gaps, dependent within a request: percentiles without intervals, by counting instead
+/// of sorting a copy.
+std::optional<domain::Distribution> over_gaps(const domain::Serve& serve) {
+  stats::Moments moments;
+  std::int64_t low = std::numeric_limits<std::int64_t>::max();
+  std::int64_t high = std::numeric_limits<std::int64_t>::min();
+  const auto note = [&](std::int64_t gap) {
+    moments.add(seconds_between(0, gap));
+    low = std::min(low, gap);
+    high = std::max(high, gap);
+  };
+  each_gap(serve, note);
+  if (moments.count() == 0) {
+    return std::nullopt;
+  }
+  // Type 7, as stats::quantile_sorted.
+  const std::size_t last = moments.count() - 1;
+  const auto place = [last](double p) { return p * static_cast<double>(last); };
+  std::set<std::size_t> ranks;
+  for (const double p : {0.5, 0.9, 0.95, 0.99}) {
+    const auto below = static_cast<std::size_t>(place(p));
+    ranks.insert({below, std::min(below + 1, last)});
+  }
+  const auto at =
+      stats::at_ranks(ranks, low, high, [&](const auto& take) { each_gap(serve, take); });
+  const auto quantile = [&](double p) {
+    const auto below = static_cast<std::size_t>(place(p));
+    const double value = seconds_between(0, at.at(below));
+    const double next = seconds_between(0, at.at(std::min(below + 1, last)));
+    return value + (place(p) - static_cast<double>(below)) * (next - value);
+  };
+  domain::Distribution d = with_moments(moments);
+  d.min = seconds_between(0, low);
+  d.max = seconds_between(0, high);
+  d.median = quantile(0.5);
+  d.p90 = quantile(0.9);
+  d.p95 = quantile(0.95);
+  d.p99 = quantile(0.99);
+  return d;
 }
 
 }  // namespace
@@ -152,8 +156,7 @@ domain::Latency latency(const domain::Serve& serve, bool prompts_repeat) {
   std::vector<double> buffer;
   // Spread evenly by an estimate, gaps would carry no information.
   if (serve.token_time != domain::TokenTime::estimated) {
-    collect_gaps(serve, buffer);
-    latency.itl_s = over_gaps(buffer);
+    latency.itl_s = over_gaps(serve);
   }
   latency.service_ttft_s = per_request(serve, buffer, intervals, [](const Request& r) {
     return seconds_between(r.started_ns, r.first_token_ns);

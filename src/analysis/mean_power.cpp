@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <vector>
 
 #include "analysis/series.hpp"
@@ -73,6 +74,23 @@ double uncertainty(const Span& span, double shortest_s, double boundary_j, Block
   return std::sqrt(std::max(0.0, apart * apart - known * known) / 12);
 }
 
+/// Of the power between a counter's updates. Their placing blurs it; what exceeds that clearly is the
+/// device's.
+double spread(std::span<const Tick> ticks) {
+  constexpr double kClearly = 2;  // times the variance that placing explains
+  stats::Moments powers;
+  stats::Moments placing;
+  for (std::size_t i = 1; i < ticks.size(); ++i) {
+    const double seconds = std::max(seconds_between(ticks[i - 1].t_ns, ticks[i].t_ns), 1e-9);
+    const double watts = (ticks[i].value - ticks[i - 1].value) / seconds;
+    const double blur = watts * std::hypot(timing_u(ticks[i - 1]), timing_u(ticks[i])) / seconds;
+    powers.add(watts);
+    placing.add(blur * blur);
+  }
+  const double variance = powers.variance().value_or(0);
+  return variance > kClearly * placing.mean() ? std::sqrt(variance - placing.mean()) : 0;
+}
+
 }  // namespace
 
 std::optional<double> rough_energy(const CounterSeries& series, const Span& span) {
@@ -103,12 +121,17 @@ std::optional<PowerMean> mean_power(const CounterSeries& series, const Span& spa
   PowerMean mean;
   mean.seconds = inner.seconds();
   mean.watts = (b.value - a.value) / mean.seconds;
-  const double placed_s = std::min(series.period_s, series.poll_s) / std::sqrt(12.0);
-  const double blocks =
-      uncertainty(inner, kUpdatesPerBlock * std::max(series.period_s, series.poll_s),
-                  mean.watts * placed_s, [&](const Span& s) { return rough_energy(series, s); });
+  // As this stretch was polled, which others need not have been.
+  stats::Moments placed;
+  for (std::size_t i = first; i < end; ++i) {
+    placed.add(timing_u(series.ticks[i]));
+  }
+  const double between_s = mean.seconds / static_cast<double>(end - 1 - first);
+  const double blocks = uncertainty(inner, kUpdatesPerBlock * between_s, mean.watts * placed.mean(),
+                                    [&](const Span& s) { return rough_energy(series, s); });
   const double edges = mean.watts * std::hypot(timing_u(a), timing_u(b)) / mean.seconds;
   mean.u_watts = std::hypot(blocks, edges);
+  mean.spread_w = spread({&a, end - first});
   return mean;
 }
 
@@ -126,8 +149,14 @@ std::optional<PowerMean> mean_power(const GaugeSeries& series, const Span& span)
   PowerMean mean;
   mean.seconds = inner.seconds();
   mean.watts = *energy / mean.seconds;
-  mean.u_watts = uncertainty(inner, kUpdatesPerBlock * std::max(series.period_s, series.poll_s), 0,
+  const double between_s = mean.seconds / static_cast<double>(end - 1 - first);
+  mean.u_watts = uncertainty(inner, kUpdatesPerBlock * between_s, 0,
                              [&](const Span& s) { return rough_energy(series, s); });
+  stats::Moments readings;
+  for (std::size_t i = first; i < end; ++i) {
+    readings.add(series.points[i].value);
+  }
+  mean.spread_w = readings.standard_deviation().value_or(0);
   return mean;
 }
 

@@ -48,8 +48,8 @@ struct Source {
     return std::visit([&](const auto& s) { return rough_energy(s, span); }, series);
   }
 
-  double period_s() const {
-    return std::visit([](const auto& s) { return s.period_s; }, series);
+  const Updates& updates() const {
+    return std::visit([](const auto& s) -> const Updates& { return s; }, series);
   }
 };
 
@@ -162,11 +162,15 @@ void fill_gross(domain::ScopeEnergy& scope, const Chosen& chosen, const Source& 
     // an edge.
     scope.peak_power_w = std::max(*figure.peak_w, *scope.mean_power_w);
   }
-  scope.sensor.update_period_s =
-      source.period_s() > 0 ? std::optional(source.period_s()) : std::nullopt;
+  const Updates& updates = source.updates();
+  if (updates.period_s > 0) {
+    scope.sensor.update_period_s = updates.period_s;
+    scope.sensor.update_period_u_s = updates.period_u_s;
+    scope.sensor.update_period_source = updates.period_source;
+  }
   scope.sensor.averaging_window_s = source.channel->averaging_window_s;
-  const bool told = source.channel->update_period_s && !source.channel->sensor_source.empty();
-  scope.sensor.source = told ? source.channel->sensor_source : "readings";
+  scope.sensor.averaging_window_source = source.channel->averaging_window_source;
+  scope.sensor.lag_s = source.channel->lag_s;
   scope.sensor.polls = figure.polls;
   scope.sensor.distinct_readings = figure.distinct;
 }

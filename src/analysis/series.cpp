@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "stats/moments.hpp"
 
@@ -12,22 +13,31 @@ namespace {
 
 // No device that llem reads takes more: a larger step is a restart of the counter, not a wrap.
 constexpr double kImplausibleWatts = 20e3;
+// A table rounds W and T to a percent or two: W that near m·T is m·T.
+constexpr double kWholePeriods = 0.03;
 
 std::int64_t to_nanoseconds(double seconds) {
   return std::llround(seconds * 1e9);
 }
 
-double median_or(std::vector<double> values, double fallback) {
-  return values.empty() ? fallback : stats::median(std::move(values));
-}
-
-double median_poll(std::span<const domain::TracePoint> trace) {
+/// Half of the time passed between polls so close together or closer. The median of the intervals
+/// themselves would be that of the pads, which are polled more often than all the rest.
+double usual_poll(std::span<const domain::TracePoint> trace) {
   std::vector<double> gaps;
   gaps.reserve(trace.size());
   for (std::size_t i = 1; i < trace.size(); ++i) {
     gaps.push_back(seconds_between(trace[i - 1].t_ns, trace[i].t_ns));
   }
-  return median_or(std::move(gaps), 0);
+  std::sort(gaps.begin(), gaps.end());
+  const double half = std::accumulate(gaps.begin(), gaps.end(), 0.0) / 2;
+  double passed = 0;
+  for (const double gap : gaps) {
+    passed += gap;
+    if (passed >= half) {
+      return gap;
+    }
+  }
+  return 0;
 }
 
 /// Median time between changes of value; absent below three changes.
@@ -47,6 +57,29 @@ std::optional<double> median_change(std::span<const domain::TracePoint> trace) {
     return std::nullopt;
   }
   return stats::median(std::move(gaps));
+}
+
+Updates updates_of(std::span<const domain::TracePoint> trace, const domain::Channel& channel,
+                   const std::optional<Period>& probed) {
+  Updates updates;
+  updates.poll_s = usual_poll(trace);
+  if (probed) {
+    updates.period_s = probed->seconds;
+    updates.period_u_s = probed->u_seconds;
+    updates.period_source = domain::Knowledge::probed;
+  } else if (channel.update_period_s) {
+    updates.period_s = *channel.update_period_s;
+    updates.period_source = channel.update_period_source;
+  } else {
+    updates.period_s = median_change(trace).value_or(updates.poll_s);
+    updates.period_source = domain::Knowledge::readings;
+  }
+  return updates;
+}
+
+double whole_periods(double averaging_s, double period_s) {
+  const double whole = std::round(averaging_s / period_s) * period_s;
+  return std::abs(averaging_s - whole) <= kWholePeriods * whole ? whole : averaging_s;
 }
 
 /// A reading that changed since the poll before was published within the period before it, and
@@ -101,9 +134,7 @@ std::span<const domain::TracePoint> trace_of(const domain::Recording& recording,
 
 CounterSeries make_counter(const domain::Recording& recording, const domain::Channel& channel) {
   const auto trace = trace_of(recording, channel);
-  CounterSeries series;
-  series.poll_s = median_poll(trace);
-  series.period_s = channel.update_period_s.value_or(median_change(trace).value_or(series.poll_s));
+  CounterSeries series{updates_of(trace, channel, mean_period(trace)), {}, {}};
   if (trace.empty()) {
     return series;
   }
@@ -128,11 +159,16 @@ CounterSeries make_counter(const domain::Recording& recording, const domain::Cha
 
 GaugeSeries make_gauge(const domain::Recording& recording, const domain::Channel& channel) {
   const auto trace = trace_of(recording, channel);
-  GaugeSeries series;
-  series.poll_s = median_poll(trace);
-  series.averaging_s = channel.averaging_window_s;
-  const auto period = channel.update_period_s ? channel.update_period_s : median_change(trace);
-  series.period_s = period.value_or(series.poll_s);
+  auto probed = mean_period(trace);
+  const auto lattice = probed ? fit_lattice(trace) : std::nullopt;
+  if (lattice) {
+    probed = lattice->period;
+  }
+  GaugeSeries series{updates_of(trace, channel, probed), {}, lattice, {}, channel.lag_s};
+  if (channel.averaging_window_s) {
+    series.averaging_s = whole_periods(*channel.averaging_window_s, series.period_s);
+  }
+  const bool known = series.period_source != domain::Knowledge::readings;
   // A sensor may publish the same value twice: what stands for a whole period is a reading of its
   // own.
   const std::int64_t repeat = to_nanoseconds(0.99 * series.period_s);
@@ -143,10 +179,14 @@ GaugeSeries make_gauge(const domain::Recording& recording, const domain::Channel
     const double since = i > 0 ? seconds_between(trace[i - 1].t_ns, trace[i].t_ns) : 0;
     const bool changed = series.points.empty() || trace[i].value != series.points.back().value;
     if (changed) {
-      const double placed_within = channel.update_period_s.value_or(0);
-      series.points.push_back(published(trace[i].t_ns, since, placed_within, trace[i].value));
-    } else if (trace[i].t_ns - series.points.back().t_ns >= repeat) {
-      series.points.push_back({trace[i].t_ns, trace[i].value});
+      series.points.push_back(
+          published(trace[i].t_ns, since, known ? series.period_s : 0, trace[i].value));
+    } else {
+      const Tick& last = series.points.back();
+      const std::int64_t seen_ns = last.t_ns + to_nanoseconds(last.width_s / 2);
+      if (trace[i].t_ns - seen_ns >= repeat) {
+        series.points.push_back({trace[i].t_ns, trace[i].value});
+      }
     }
   }
   return series;
@@ -154,6 +194,10 @@ GaugeSeries make_gauge(const domain::Recording& recording, const domain::Channel
 
 double timing_u(const Tick& tick) {
   return tick.width_s / std::sqrt(12.0);
+}
+
+const Tick& held_at(std::span<const Tick> ticks, std::int64_t t_ns) {
+  return ticks[std::max<std::size_t>(end_at_or_before(ticks, t_ns), 1) - 1];
 }
 
 std::size_t first_at_or_after(std::span<const Tick> ticks, std::int64_t t_ns) {
@@ -166,6 +210,23 @@ std::size_t end_at_or_before(std::span<const Tick> ticks, std::int64_t t_ns) {
   const auto it = std::upper_bound(ticks.begin(), ticks.end(), t_ns,
                                    [](std::int64_t t, const Tick& k) { return t < k.t_ns; });
   return static_cast<std::size_t>(it - ticks.begin());
+}
+
+std::size_t first_surely_after(std::span<const Tick> ticks, std::int64_t t_ns) {
+  std::size_t first = first_at_or_after(ticks, t_ns);
+  while (first < ticks.size() &&
+         ticks[first].t_ns - to_nanoseconds(ticks[first].width_s / 2) < t_ns) {
+    ++first;
+  }
+  return first;
+}
+
+std::size_t end_surely_before(std::span<const Tick> ticks, std::int64_t t_ns) {
+  std::size_t end = end_at_or_before(ticks, t_ns);
+  while (end > 0 && ticks[end - 1].t_ns + to_nanoseconds(ticks[end - 1].width_s / 2) > t_ns) {
+    --end;
+  }
+  return end;
 }
 
 std::optional<double> value_at(std::span<const Tick> ticks, std::int64_t t_ns) {
@@ -199,7 +260,7 @@ std::optional<double> held_integral(std::span<const Tick> points, const Span& sp
     return std::nullopt;
   }
   const std::size_t next = end_at_or_before(points, span.begin_ns);
-  Tick last{span.begin_ns, points[next > 0 ? next - 1 : 0].value};
+  Tick last{span.begin_ns, held_at(points, span.begin_ns).value};
   double sum = 0;
   for (std::size_t i = next; i < points.size() && points[i].t_ns < span.end_ns; ++i) {
     sum += last.value * seconds_between(last.t_ns, points[i].t_ns);

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "analysis/lattice.hpp"
 #include "analysis/window.hpp"
 #include "domain/recording.hpp"
 
@@ -28,22 +29,30 @@ struct PowerMean {
   double watts = 0;
   double u_watts = 0;
   double seconds = 0;
+  /// Standard deviation of the power over one update, beyond what the placing of updates explains.
+  double spread_w = 0;
+};
+
+/// When a sensor updates and when it was asked.
+struct Updates {
+  double period_s = 0;               // as probed, else as known before, else the median seen
+  std::optional<double> period_u_s;  // of a probed one
+  std::optional<domain::Knowledge> period_source;
+  double poll_s = 0;  // between polls at most times
 };
 
 /// An energy counter as its updates, unwrapped, in joules since its first reading.
-struct CounterSeries {
+struct CounterSeries : Updates {
   std::vector<Tick> ticks;
   std::vector<std::int64_t> breaks;  // times at which it ran backwards
-  double period_s = 0;               // between updates: as known, else the median seen
-  double poll_s = 0;                 // median polling interval
 };
 
 /// A power gauge as its change points (a value that stands longer than the period counts again).
-struct GaugeSeries {
+struct GaugeSeries : Updates {
   std::vector<Tick> points;
-  double period_s = 0;
-  double poll_s = 0;
-  std::optional<double> averaging_s;
+  std::optional<Lattice> lattice;
+  std::optional<double> averaging_s;  // exactly so many updates where it is near that
+  std::optional<double> lag_s;        // time constant of a first-order response
 };
 
 CounterSeries make_counter(const domain::Recording& recording, const domain::Channel& channel);
@@ -52,9 +61,17 @@ GaugeSeries make_gauge(const domain::Recording& recording, const domain::Channel
 /// Standard uncertainty of a tick's time: anywhere in its interval, as likely here as there.
 double timing_u(const Tick& tick);
 
+/// The tick whose value holds at t; the first one before all. There must be one.
+const Tick& held_at(std::span<const Tick> ticks, std::int64_t t_ns);
+
 /// First index at or after t, and one past the last index at or before t.
 std::size_t first_at_or_after(std::span<const Tick> ticks, std::int64_t t_ns);
 std::size_t end_at_or_before(std::span<const Tick> ticks, std::int64_t t_ns);
+
+/// The first tick that cannot lie before t, and one past the last one that cannot lie after it,
+/// wherever in their intervals they were.
+std::size_t first_surely_after(std::span<const Tick> ticks, std::int64_t t_ns);
+std::size_t end_surely_before(std::span<const Tick> ticks, std::int64_t t_ns);
 
 /// Linear between neighbours; absent outside them.
 std::optional<double> value_at(std::span<const Tick> ticks, std::int64_t t_ns);

@@ -8,8 +8,11 @@
 #include "base/field_io.hpp"
 #include "base/text.hpp"
 #include "config/config.hpp"
+#include "domain/calibration.hpp"
 #include "domain/plan.hpp"
 #include "domain/recording.hpp"
+#include "domain/result.hpp"
+#include "domain/self_test.hpp"
 #include "domain/study_config.hpp"
 #include "domain/summary.hpp"
 #include "protocol/messages.hpp"
@@ -37,6 +40,8 @@ constexpr std::array kDocuments{
              &store::ManifestLine::table},
     Document{"manifest_block", "A line of manifest/<owner>.jsonl that tells of a block",
              &store::BlockLine::table},
+    Document{"self_test", "llem doctor --self-test --json", &domain::SelfTest::table},
+    Document{"calibration", "What `llem calibrate` keeps of a device", &domain::Calibration::table},
     Document{"worker_config", "What $LLEM_CONFIG_PATH names", &protocol::WorkerConfig::table},
     Document{"schedule", "A schedule file", &protocol::Schedule::table},
     Document{"serve", "What a worker writes of a serve", &protocol::ServeFile::table},

@@ -8,6 +8,7 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <CLI/Validators.hpp>
 #include <fmt/format.h>
 #include <llem/machine.hpp>
 #include <llem/version.hpp>
@@ -109,6 +110,33 @@ void add_resume(CLI::App& run, Arguments& out) {
       ->type_name("K/N");
 }
 
+void add_set(CLI::App& verb, Arguments& out) {
+  verb.add_option_function<std::vector<std::string>>(
+          "--set",
+          [&out](const std::vector<std::string>& pairs) {
+            for (const std::string& pair : pairs) {
+              const auto equals = pair.find('=');
+              if (equals == std::string::npos || equals == 0) {
+                throw CLI::ValidationError("--set",
+                                           "write it as PATH=VALUE, as in "
+                                           "--set deploy.batch_size=8, not `" +
+                                               pair + "`");
+              }
+              out.source.settings.push_back(
+                  {pair.substr(0, equals), pair.substr(equals + 1), "--set"});
+            }
+          },
+          "any value of the study file: PATH=VALUE (repeatable)")
+      ->type_size(1)
+      ->allow_extra_args(false)
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+void add_output(CLI::App& verb, Arguments& out) {
+  verb.add_option("-o,--output", out.output, "where run directories go (default: runs)");
+}
+
 void add_run(CLI::App& app, Arguments& out) {
   CLI::App* run = app.add_subcommand("run", "Measure a study file, or one model without a file");
   run->footer("Example: llem run --model smollm2-135m --batch-size 8 --quick");
@@ -116,27 +144,8 @@ void add_run(CLI::App& app, Arguments& out) {
   for (const ValueFlag& flag : kValueFlags) {
     add_value_flag(*run, flag, out);
   }
-  run->add_option_function<std::vector<std::string>>(
-         "--set",
-         [&out](const std::vector<std::string>& pairs) {
-           for (const std::string& pair : pairs) {
-             const auto equals = pair.find('=');
-             if (equals == std::string::npos || equals == 0) {
-               throw CLI::ValidationError("--set",
-                                          "write it as PATH=VALUE, as in "
-                                          "--set deploy.batch_size=8, not `" +
-                                              pair + "`");
-             }
-             out.source.settings.push_back(
-                 {pair.substr(0, equals), pair.substr(equals + 1), "--set"});
-           }
-         },
-         "any value of the study file: PATH=VALUE (repeatable)")
-      ->type_size(1)
-      ->allow_extra_args(false)
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  run->add_option("-o,--output", out.output, "where run directories go (default: runs)");
+  add_set(*run, out);
+  add_output(*run, out);
   run->add_flag_callback(
       "--quick", [&out] { out.source.settings.push_back({"measure.profile", "quick", "--quick"}); },
       "short phases; results are flagged");
@@ -146,6 +155,30 @@ void add_run(CLI::App& app, Arguments& out) {
   run->add_flag("--no-lock", out.no_lock, "do not wait for other studies on the same devices");
   add_resume(*run, out);
   run->callback([&out] { out.verb = Verb::run; });
+}
+
+void add_doctor(CLI::App& app, Arguments& out) {
+  CLI::App* doctor =
+      app.add_subcommand("doctor", "Check what this machine can measure, with the fix");
+  doctor->footer("Example: llem doctor --self-test --pairs 10");
+  CLI::Option* test = doctor->add_flag("--self-test", out.self_test,
+                                       "measure one deployment against itself: how noisy is this "
+                                       "machine?");
+  doctor
+      ->add_option("study", out.source.file,
+                   "with --self-test: what to measure (default: a small model, minutes)")
+      ->needs(test);
+  doctor
+      ->add_option("--pairs", out.pairs,
+                   "with --self-test: pairs of trials, 3 or more (default: 10)")
+      ->needs(test);
+  doctor
+      ->add_option("--from", out.directory,
+                   "with --self-test: a run directory of one configuration, instead of measuring")
+      ->needs(test);
+  add_set(*doctor, out);
+  add_output(*doctor, out);
+  doctor->callback([&out] { out.verb = Verb::doctor; });
 }
 
 void add_config(CLI::App& app, Arguments& out) {
@@ -183,6 +216,21 @@ void add_config(CLI::App& app, Arguments& out) {
   });
 }
 
+void add_calibrate(CLI::App& app, Arguments& out) {
+  CLI::App* calibrate = app.add_subcommand(
+      "calibrate", "Find out what the power sensors of this machine's NVIDIA GPUs do");
+  calibrate->footer("Example: llem calibrate --dry-run");
+  calibrate
+      ->add_option("--devices", out.devices, "GPUs by UUID, PCI address or index (default: all)")
+      ->delimiter(',');
+  calibrate->add_option("--repeats", out.repeats, "of the square waves (default: 4)")
+      ->check(CLI::Range(1, 100));
+  calibrate->add_flag("--dry-run", out.dry_run,
+                      "show what would be done; load no GPU, keep nothing");
+  calibrate->add_flag("--no-lock", out.no_lock, "do not wait for studies on the same devices");
+  calibrate->callback([&out] { out.verb = Verb::calibrate; });
+}
+
 }  // namespace
 
 Parsed parse(int argc, char** argv) {
@@ -199,14 +247,12 @@ Parsed parse(int argc, char** argv) {
   app.add_flag("-v,--verbose", out.verbose, "more log lines; twice for all");
   add_run(app, out);
   add_config(app, out);
-  CLI::App* doctor =
-      app.add_subcommand("doctor", "Check what this machine can measure, with the fix");
-  doctor->footer("Example: llem doctor");
-  doctor->callback([&out] { out.verb = Verb::doctor; });
+  add_doctor(app, out);
   CLI::App* analyse = app.add_subcommand("analyse", "Recompute results from a run's recordings");
   analyse->footer("Example: llem analyse runs/quickstart-20261122T140102Z-9f31ab02");
   analyse->add_option("directory", out.directory, "run directory")->required();
   analyse->callback([&out] { out.verb = Verb::analyse; });
+  add_calibrate(app, out);
   for (CLI::App* command : app.get_subcommands({})) {
     command->footer(command->get_footer() + "\nEvery command: --json, -q, -v (see llem --help)");
   }

@@ -2,6 +2,7 @@
 
 // Owns: what the command line can say.
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,8 @@ enum class Verb {
   config_path,
   config_convert,
   doctor,
-  analyse
+  analyse,
+  calibrate
 };
 
 struct Arguments {
@@ -37,11 +39,17 @@ struct Arguments {
   bool retry_failed = false;
   bool accept_changes = false;
   Shard shard;
+  // doctor
+  bool self_test = false;
+  std::int64_t pairs = 10;
   // config init, config schema, analyse
   std::string model = "smollm2-135m";
   std::string engine = "llamacpp";
   std::string schema;
-  std::string directory;
+  std::string directory;  // also of doctor --self-test --from
+  // calibrate
+  std::vector<std::string> devices;
+  int repeats = 4;
 };
 
 /// Either arguments, or an exit code because everything was said (help, version, a usage error).

@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 #include <llem/machine.hpp>
+#include <llem/self_test.hpp>
 
 #include "cli/progress.hpp"
 #include "cli/say.hpp"
@@ -173,6 +174,20 @@ int finish_study(const RunOutcome& outcome, const Arguments& arguments, const Si
   return show(outcome, arguments, outcome.unread.empty() ? outcome_code(outcome) : 5);
 }
 
+/// Shows what happens, and lets a person interrupt it.
+void watch(RunOptions& options, Signals& signals, SkipKey& skip, Progress& progress) {
+  options.interrupts = signals.interrupts();
+  options.skip_rest = [&skip] { return skip.pressed(); };
+  options.events = [&](const Event& event) {
+    if (event.kind == EventKind::study_started) {
+      signals.hold();
+    } else if (event.kind == EventKind::rest_started) {
+      skip.arm();
+    }
+    progress(event);
+  };
+}
+
 int run_study(const Arguments& arguments) {
   Signals signals;
   if (const auto wrong = check_flags(arguments)) {
@@ -196,17 +211,8 @@ int run_study(const Arguments& arguments) {
     }
     return arguments.json ? print_json(planned->json, 0) : print(planned->text, 0);
   }
-  options.interrupts = signals.interrupts();
   SkipKey skip;
-  options.skip_rest = [&skip] { return skip.pressed(); };
-  options.events = [&](const Event& event) {
-    if (event.kind == EventKind::study_started) {
-      signals.hold();
-    } else if (event.kind == EventKind::rest_started) {
-      skip.arm();
-    }
-    progress(event);
-  };
+  watch(options, signals, skip, progress);
   const auto outcome = start(arguments, *study, options);
   progress.clear();
   return outcome ? finish_study(*outcome, arguments, signals) : report(outcome.error(), arguments);
@@ -237,7 +243,35 @@ std::string checks_text(const std::vector<Check>& checks) {
   return text;
 }
 
+int run_self_test(const Arguments& arguments) {
+  Signals signals;
+  Progress progress(arguments.quiet ? Progress::Show::no : Progress::Show::yes);
+  SkipKey skip;
+  SelfTestOptions options{.source = arguments.source,
+                          .pairs = arguments.pairs,
+                          .directory = arguments.directory,
+                          .run = run_options(arguments)};
+  watch(options.run, signals, skip, progress);
+  const auto outcome = self_test(options);
+  progress.clear();
+  if (!outcome) {
+    return report(outcome.error(), arguments);
+  }
+  int code = outcome->said_something ? 0 : 4;
+  if (outcome->interrupted) {
+    say("interrupted; to go on: llem run --resume {0}, then llem doctor --self-test --from {0}\n",
+        outcome->directory);
+    code = signals.exit_code();
+  } else if (!outcome->stopped.empty()) {
+    say("stopped: {}\n", outcome->stopped);
+  }
+  return arguments.json ? print_json(outcome->json, code) : print(outcome->text, code);
+}
+
 int run_doctor(const Arguments& arguments) {
+  if (arguments.self_test) {
+    return run_self_test(arguments);
+  }
   const auto checks = doctor();
   const bool broken = std::any_of(checks.begin(), checks.end(), [](const Check& c) {
     return c.required && c.state == "missing";
@@ -292,6 +326,29 @@ int show_text(const Arguments& arguments, const std::string& key, const std::str
   return arguments.json ? print_json(text_json(key, text), 0) : print(text, 0);
 }
 
+int calibrate_sensors(const Arguments& arguments) {
+  Signals signals;
+  signals.hold();
+  CalibrationOptions options;
+  options.devices = arguments.devices;
+  options.repeats = arguments.repeats;
+  options.dry_run = arguments.dry_run;
+  options.lock_devices = !arguments.no_lock;
+  options.interrupts = signals.interrupts();
+  if (!arguments.quiet) {
+    options.progress = [](const std::string& line) { say("{}\n", line); };
+  }
+  const auto outcome = calibrate(options);
+  if (!outcome && outcome.error().kind == ErrorKind::interrupted) {
+    report(outcome.error(), arguments);
+    return signals.exit_code();
+  }
+  if (!outcome) {
+    return report(outcome.error(), arguments);
+  }
+  return arguments.json ? print_json(outcome->json, 0) : print(outcome->text, 0);
+}
+
 void set_up_log(const Arguments& arguments) {
   std::string threshold = "warning";
   if (const auto values = user_configuration()) {  // its errors are the verb's to report
@@ -329,6 +386,8 @@ int execute(const Arguments& arguments) {
       return show_text(arguments, "study", initial_study(arguments.model, arguments.engine));
     case Verb::config_convert:
       return convert_study(arguments);
+    case Verb::calibrate:
+      return calibrate_sensors(arguments);
     case Verb::config_path:
       return show_text(arguments, "path", user_configuration_path() + "\n");
   }

@@ -42,6 +42,12 @@ std::span<const std::string_view> words(Scope) {
   return kWords;
 }
 
+std::span<const std::string_view> words(Knowledge) {
+  static constexpr std::array<std::string_view, 5> kWords{"table", "stated", "calibrated", "probed",
+                                                          "readings"};
+  return kWords;
+}
+
 const base::Table& Channel::table() {
   static constexpr std::array fields{
       field<&Channel::index>("index", "Number of the channel in traces.parquet"),
@@ -54,10 +60,14 @@ const base::Table& Channel::table() {
       field<&Channel::wraps_at>("wraps_at", "A counter starts again at 0 after this value"),
       field<&Channel::update_period_s>("update_period_s", "The sensor's update period",
                                        {.unit = "s"}),
+      field<&Channel::update_period_source>("update_period_source",
+                                            "How the update period is known before readings are"),
       field<&Channel::averaging_window_s>("averaging_window_s",
                                           "Time over which one reading is averaged", {.unit = "s"}),
-      field<&Channel::sensor_source>("sensor_source",
-                                     "How period and window are known: probe, table, declared"),
+      field<&Channel::averaging_window_source>("averaging_window_source",
+                                               "How the averaging window is known"),
+      field<&Channel::lag_s>("lag_s", "Time constant with which a reading follows the power",
+                             {.unit = "s"}),
       field<&Channel::gain_u_ratio>("gain_u_ratio", "Standard uncertainty of the sensor's gain"),
       field<&Channel::resolution>("resolution", "Smallest step of the value")};
   static constexpr base::Table table{"channel", "One signal of one device", fields};

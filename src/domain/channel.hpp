@@ -52,6 +52,16 @@ std::span<const std::string_view> words(Signal);
 enum class Scope { gpu, module, package, dram, core, uncore, psys, node, host, process };
 std::span<const std::string_view> words(Scope);
 
+/// How a property of a sensor is known.
+enum class Knowledge {
+  table,       // published for its architecture
+  stated,      // by its vendor
+  calibrated,  // measured on this device by `llem calibrate`
+  probed,      // from the times at which readings of this recording changed
+  readings,    // as long as it can be, for how often it was polled
+};
+std::span<const std::string_view> words(Knowledge);
+
 struct Channel {
   std::int64_t index = 0;
   std::string device;  // "gpu:<uuid>", "package-0", "dram-0", "host", "worker"
@@ -59,11 +69,13 @@ struct Channel {
   Behaviour behaviour = Behaviour::gauge;
   std::string unit;
   Scope scope = Scope::host;
-  std::string meter;                         // "nvml", "rapl-powercap", "rapl-perf", "host"
-  std::optional<double> wraps_at;            // in units of the value
-  std::optional<double> update_period_s;     // T
+  std::string meter;                      // "nvml", "rapl-powercap", "rapl-perf", "host"
+  std::optional<double> wraps_at;         // in units of the value
+  std::optional<double> update_period_s;  // T
+  std::optional<Knowledge> update_period_source;
   std::optional<double> averaging_window_s;  // W
-  std::string sensor_source;  // probe, table, declared: how T and W are known; empty when unknown
+  std::optional<Knowledge> averaging_window_source;
+  std::optional<double> lag_s;         // time constant of a first-order response
   std::optional<double> gain_u_ratio;  // systematic, k = 1
   std::optional<double> resolution;    // quantum of the value
   static const base::Table& table();

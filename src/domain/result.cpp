@@ -90,9 +90,16 @@ const base::Table& SensorFacts::table() {
   static constexpr std::array fields{
       field<&SensorFacts::update_period_s>("update_period_s", "The sensor's update period",
                                            {.unit = "s"}),
+      field<&SensorFacts::update_period_u_s>(
+          "update_period_u_s", "Standard uncertainty of a probed update period", {.unit = "s"}),
+      field<&SensorFacts::update_period_source>("update_period_source",
+                                                "How the update period is known"),
       field<&SensorFacts::averaging_window_s>(
           "averaging_window_s", "Time over which one reading is averaged", {.unit = "s"}),
-      field<&SensorFacts::source>("source", "measured, derived or estimated"),
+      field<&SensorFacts::averaging_window_source>("averaging_window_source",
+                                                   "How the averaging window is known"),
+      field<&SensorFacts::lag_s>("lag_s", "Time constant with which a reading follows the power",
+                                 {.unit = "s"}),
       field<&SensorFacts::polls>("polls", "Readings in the window"),
       field<&SensorFacts::distinct_readings>("distinct_readings",
                                              "Changes of value in the window")};

@@ -81,8 +81,11 @@ struct IdlePower {
 
 struct SensorFacts {
   std::optional<double> update_period_s;
+  std::optional<double> update_period_u_s;
+  std::optional<Knowledge> update_period_source;
   std::optional<double> averaging_window_s;
-  std::optional<std::string> source;
+  std::optional<Knowledge> averaging_window_source;
+  std::optional<double> lag_s;
   std::int64_t polls = 0;
   std::int64_t distinct_readings = 0;
   static const base::Table& table();

@@ -15,7 +15,9 @@
 
 #include "base/field_io.hpp"
 #include "base/text.hpp"
+#include "engines/served_files.hpp"
 #include "sys/clock.hpp"
+#include "sys/memory.hpp"
 #include "sys/wait.hpp"
 
 namespace llem::engines {
@@ -49,18 +51,6 @@ tl::unexpected<Error> interrupted_failure() {
 Expected<std::string> write_document(const sys::Path& path, const base::Json& json) {
   LLEM_TRY(sys::write_file(path, base::write_json(json)));
   return path.string();
-}
-
-Expected<std::vector<std::int64_t>> read_integers(const sys::Path& path) {
-  LLEM_ASSIGN(const std::string bytes, sys::read_file(path));
-  if (bytes.size() % sizeof(std::int64_t) != 0) {
-    return engine_failure(fmt::format("`{}` is torn", path.string()), "protocol_error");
-  }
-  std::vector<std::int64_t> numbers(bytes.size() / sizeof(std::int64_t));
-  if (!bytes.empty()) {
-    std::memcpy(numbers.data(), bytes.data(), bytes.size());
-  }
-  return numbers;
 }
 
 /// Whether a request's times, on the worker's clock, follow each other within the serve.
@@ -224,28 +214,30 @@ Expected<protocol::Served> WorkerEngine::await_served(MonotonicTime deadline) {
 }
 
 Expected<domain::Serve> WorkerEngine::read_serve(const protocol::Served& served) const {
-  LLEM_ASSIGN(const std::string text, sys::read_file(served.path));
-  LLEM_ASSIGN(const base::Json json, base::parse_json(text));
-  LLEM_ASSIGN(auto file, base::read_json_struct<protocol::ServeFile>(json, served.path));
+  LLEM_ASSIGN(auto file, read_serve_file(served.path));
+  sys::release_free_memory();  // its text and tree
   domain::Serve serve;
   serve.label = file.label;
   serve.passes = file.passes;
   serve.token_time = file.token_time;
   serve.requests = std::move(file.requests);
-  LLEM_ASSIGN(serve.token_ns, read_integers(file.token_times_path));
-  LLEM_ASSIGN(const auto steps, read_integers(file.steps_path));
-  constexpr std::size_t kStepNumbers = 6;
-  if (steps.size() % kStepNumbers != 0) {
-    return engine_failure("the step log is torn", "protocol_error");
-  }
   const std::int64_t offset = clock_offset_.offset_ns;
   const auto moved = [offset](std::int64_t t) { return t == 0 ? 0 : t - offset; };
   serve.t_begin_ns = moved(file.t_begin_ns);
   serve.t_end_ns = moved(file.t_end_ns);
-  for (std::size_t i = 0; i < steps.size(); i += kStepNumbers) {
-    serve.steps.push_back({moved(steps[i]), moved(steps[i + 1]), steps[i + 2], steps[i + 3],
-                           steps[i + 4], steps[i + 5]});
+  {
+    LLEM_ASSIGN(const auto steps, read_integers(file.steps_path));
+    constexpr std::size_t kStepNumbers = 6;
+    if (steps.size() % kStepNumbers != 0) {
+      return engine_failure("the step log is torn", "protocol_error");
+    }
+    serve.steps.reserve(steps.size() / kStepNumbers);
+    for (std::size_t i = 0; i < steps.size(); i += kStepNumbers) {
+      serve.steps.push_back({moved(steps[i]), moved(steps[i + 1]), steps[i + 2], steps[i + 3],
+                             steps[i + 4], steps[i + 5]});
+    }
   }
+  LLEM_ASSIGN(serve.token_ns, read_integers(file.token_times_path));
   std::int64_t tokens = 0;
   for (domain::RequestRecord& request : serve.requests) {
     const std::int64_t have = static_cast<std::int64_t>(serve.token_ns.size()) - tokens;

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "meters/calibrations.hpp"
 
 namespace llem::meters {
 namespace {
@@ -169,14 +170,18 @@ domain::Device describe_device(const Api& api, const Gpu& gpu,
 }
 
 /// Opens one selected GPU into `opened`, with its finding.
-Expected<void> open_gpu(const std::shared_ptr<const Api>& api, const Gpu& gpu, int driver_major,
-                        bool used, Opened& opened) {
-  LLEM_ASSIGN(auto fast, nvml::open_fast_meter(api, gpu, driver_major));
+Expected<void> open_gpu(const std::shared_ptr<const Api>& api, const Gpu& gpu,
+                        const std::string& driver, bool used, Opened& opened) {
+  const auto calibration = kept_calibration(gpu.id(), driver);
+  const int driver_major = std::atoi(driver.c_str());
+  LLEM_ASSIGN(auto fast, nvml::open_fast_meter(api, gpu, driver_major, calibration));
   LLEM_ASSIGN(auto slow, nvml::open_slow_meter(api, gpu));
   const Quality quality = quality_of(fast->channels());
-  opened.findings.push_back(finding(
-      quality.state, fmt::format("{} {}: {}", gpu.name, gpu.id().substr(4), quality.sources),
-      quality.accuracy, quality.fix));
+  opened.findings.push_back(
+      finding(quality.state,
+              fmt::format("{} {}: {}{}", gpu.name, gpu.id().substr(4), quality.sources,
+                          calibration ? ", calibrated " + calibration->made_utc.substr(0, 10) : ""),
+              quality.accuracy, quality.fix));
   if (gpu.mig_enabled) {
     opened.findings.push_back(
         finding("degraded", fmt::format("MIG is enabled on {}", gpu.id().substr(4)),
@@ -214,10 +219,9 @@ Opened open_nvml(const MeterOptions& options) {
     return opened;
   }
   Opened opened;
-  const int driver_major = std::atoi(nvml::driver_version(**api).value_or("0").c_str());
+  const std::string driver = nvml::driver_version(**api).value_or("0");
   for (const std::size_t index : selection->gpus) {
-    if (auto done = open_gpu(*api, list->gpus[index], driver_major, options.gpus_used, opened);
-        !done) {
+    if (auto done = open_gpu(*api, list->gpus[index], driver, options.gpus_used, opened); !done) {
       opened.findings.push_back(
           finding("missing", done.error().message, std::string(kWithout), done.error().hint));
       if (!options.devices.empty()) {

@@ -87,6 +87,15 @@ Scope scope_of(std::uint32_t scope) {
   return scope == kScopeModule ? Scope::module : Scope::gpu;
 }
 
+/// The calibrated value where there is one, else the table's.
+void set_known(const std::optional<double>& table, const std::optional<double>& calibrated,
+               std::optional<double>& value, std::optional<domain::Knowledge>& source) {
+  value = calibrated ? calibrated : table;
+  if (value) {
+    source = calibrated ? domain::Knowledge::calibrated : domain::Knowledge::table;
+  }
+}
+
 bool call_answers(int code) {
   const Fault fault = code_info(code).fault;
   return fault == Fault::none || fault == Fault::transient;
@@ -94,12 +103,14 @@ bool call_answers(int code) {
 
 class FastMeter final : public Meter {
  public:
-  FastMeter(std::shared_ptr<const Api> api, const Gpu& gpu, int driver_major)
+  FastMeter(std::shared_ptr<const Api> api, const Gpu& gpu, int driver_major,
+            const std::optional<domain::Calibration>& calibration)
       : api_(std::move(api)),
         handle_(gpu.handle),
         device_(gpu.id()),
         gpu_(gpu),
-        driver_major_(driver_major) {}
+        driver_major_(driver_major),
+        calibration_(calibration) {}
 
   /// Chooses the sources; false when the device has gone.
   bool open() {
@@ -239,9 +250,14 @@ class FastMeter final : public Meter {
     channel.unit = signal == Signal::energy ? "J" : "W";
     channel.scope = scope;
     channel.meter = "nvml";
-    channel.update_period_s = sensor.update_period_s;
-    channel.averaging_window_s = sensor.window_s;
-    channel.sensor_source = sensor.update_period_s || sensor.window_s ? "table" : "";
+    const auto* found = calibration_ ? domain::sensor_of(*calibration_, signal) : nullptr;
+    const domain::SensorCalibration calibrated =
+        found != nullptr ? *found : domain::SensorCalibration{};
+    set_known(sensor.update_period_s, calibrated.update_period_s, channel.update_period_s,
+              channel.update_period_source);
+    set_known(sensor.window_s, calibrated.averaging_window_s, channel.averaging_window_s,
+              channel.averaging_window_source);
+    channel.lag_s = sensor.lag_s;
     channel.gain_u_ratio = sensor.gain_u_ratio;
     channel.resolution = kMilli;
     channels_.push_back(std::move(channel));
@@ -252,6 +268,7 @@ class FastMeter final : public Meter {
   std::string device_;
   Gpu gpu_;
   int driver_major_;
+  std::optional<domain::Calibration> calibration_;
   std::vector<Channel> channels_;
   std::array<FieldValue, kMaxFields> ask_{};
   std::array<std::size_t, kMaxFields> field_channel_{};
@@ -263,9 +280,10 @@ class FastMeter final : public Meter {
 
 }  // namespace
 
-Expected<std::unique_ptr<Meter>> open_fast_meter(std::shared_ptr<const Api> api, const Gpu& gpu,
-                                                 int driver_major) {
-  auto meter = std::make_unique<FastMeter>(std::move(api), gpu, driver_major);
+Expected<std::unique_ptr<Meter>> open_fast_meter(
+    std::shared_ptr<const Api> api, const Gpu& gpu, int driver_major,
+    const std::optional<domain::Calibration>& calibration) {
+  auto meter = std::make_unique<FastMeter>(std::move(api), gpu, driver_major, calibration);
   if (!meter->open()) {
     return failure(ErrorKind::meter, "the GPU " + gpu.id() + " does not answer",
                    std::string(code_info(kGpuIsLost).remedy), "gpu_lost");

@@ -9,6 +9,7 @@ namespace {
 struct Period {
   double update_s = 0;  // 0: not known
   double window_s = 0;
+  double lag_s = 0;
 };
 
 struct Row {
@@ -28,14 +29,17 @@ constexpr Period kMoving{0.1, 1.0};     // moving average of a second
 constexpr Period kQuarter{0.1, 0.025};  // sees a quarter of the time
 constexpr Period kA100{0.101, 0.025};
 constexpr Period kFast{0.02, 0.01};
-constexpr Period kLag{0.1, 0};  // first-order lag, no window
+constexpr Period kLag{0.1, 0};  // first-order lag of unknown length, no window
+// 0.84 s on K20c, K20m and K20X: Burtscher, Zecena and Zong, "Measuring GPU Power with the K20
+// Built-in Sensor" (GPGPU-7, 2014).
+constexpr Period kKepler{0.1, 0, 0.84};
 
 // Update periods, windows and gain errors measured over 17 cards by Yang, Adamek and Armour,
 // "Part-time Power Measurements: nvidia-smi's Lack of Attention" (SC'24, arXiv 2312.02741). Windows
 // differ between boards of one architecture (A100: 17.6 to 25.6 ms); Blackwell has no public
 // characterisation. The first row that fits counts.
 constexpr std::array kRows{
-    Row{2, "kepler", -1, false, kLag, kUnknown, kLag, 0.05},
+    Row{2, "kepler", -1, false, kKepler, kUnknown, kKepler, 0.05},
     Row{3, "maxwell", -1, false, kLag, kUnknown, kLag, 0.05},
     Row{4, "pascal", -1, false, kFast, kUnknown, kFast, 0.04},
     Row{5, "volta", -1, true, kFast, kUnknown, kFast, 0.04},
@@ -87,7 +91,7 @@ SensorDefaults sensor_defaults(Reading reading, const GpuKind& gpu) {
     return {};
   }
   const Period period = period_of(*row, reading, gpu);
-  return {known(period.update_s), known(period.window_s), row->gain_u_ratio};
+  return {known(period.update_s), known(period.window_s), known(period.lag_s), row->gain_u_ratio};
 }
 
 }  // namespace llem::meters::nvml

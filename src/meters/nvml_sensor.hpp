@@ -22,6 +22,7 @@ struct GpuKind {
 struct SensorDefaults {
   std::optional<double> update_period_s;
   std::optional<double> window_s;
+  std::optional<double> lag_s;  // of a first-order response
   double gain_u_ratio = 0.05;
 };
 

@@ -103,7 +103,7 @@ domain::Channel make_channel(const ZoneIdentity& zone, std::string_view meter, b
   channel.meter = meter;
   // Intel SDM vol. 3B 16.10.1: the counters advance about every millisecond.
   channel.update_period_s = 1e-3;
-  channel.sensor_source = "table";
+  channel.update_period_source = domain::Knowledge::stated;
   // No vendor states an error. Package energy follows a wall meter closely from Haswell on (Khan et
   // al. 2018); AMD's counters are modelled and miss operand and memory power (Schoene et al. 2021,
   // arXiv 2108.00808); memory is the worst domain (Desrochers et al. 2016).

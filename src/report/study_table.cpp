@@ -10,7 +10,7 @@
 #include "base/text.hpp"
 #include "domain/reason.hpp"
 #include "report/format.hpp"
-#include "stats/interval.hpp"
+#include "stats/paired.hpp"
 
 namespace llem::report {
 
@@ -114,18 +114,16 @@ std::string ratio_words(const ConfigurationResult& worst, const ConfigurationRes
   const Aggregate& w = *worst.gross_j_per_output_token;
   const Aggregate& b = *best.gross_j_per_output_token;
   std::string text = fmt::format("{} times the best", base::significant(w.value / b.value, 3));
-  const bool paired =
-      whole && w.cycles.size() == b.cycles.size() && worst.n_failed + best.n_failed == 0;
-  std::vector<double> logs;
-  for (std::size_t i = 0; paired && i < w.cycles.size(); ++i) {
-    if (w.cycles[i] > 0 && b.cycles[i] > 0) {
-      logs.push_back(std::log(w.cycles[i] / b.cycles[i]));
-    }
+  const auto positive = [](const Aggregate& a) { return std::ranges::min(a.cycles) > 0; };
+  const bool paired = whole && w.cycles.size() == b.cycles.size() && !w.cycles.empty() &&
+                      worst.n_failed + best.n_failed == 0 && positive(w) && positive(b);
+  if (!paired) {
+    return text;
   }
   const auto pairs = static_cast<double>(ranked * (ranked - 1)) / 2;
-  if (const auto interval = stats::mean_interval(logs, 1 - kMiss / pairs)) {
-    text += fmt::format(" ({} to {}{})", base::significant(std::exp(interval->low), 3),
-                        base::significant(std::exp(interval->high), 3),
+  if (const auto interval = stats::paired_ratio(w.cycles, b.cycles, 1 - kMiss / pairs).interval) {
+    text += fmt::format(" ({} to {}{})", base::significant(interval->low, 3),
+                        base::significant(interval->high, 3),
                         ranked > 2 ? ", 95 % over all pairs" : "");
   }
   return text;

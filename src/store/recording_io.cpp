@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "store/document.hpp"
 #include "store/flat_table.hpp"
 #include "store/parquet.hpp"
+#include "store/parts.hpp"
 #include "store/run_directory.hpp"
 
 namespace llem::store {
@@ -95,11 +97,26 @@ class WordRuns {
   WordColumn column_;
 };
 
-ParquetTable traces_table(const Recording& recording) {
-  std::size_t rows = 0;
-  for (const domain::Trace& trace : recording.traces) {
-    rows += trace.size();
-  }
+template <class MakeColumns>
+Expected<void> write_in_parts(const Path& path, std::string_view schema,
+                              std::vector<std::size_t> sizes, const MakeColumns& make) {
+  Parts parts(std::move(sizes));
+  const auto next = [&]() -> std::optional<std::vector<Column>> {
+    const auto pieces = parts.next();
+    return pieces ? std::optional(make(*pieces)) : std::nullopt;
+  };
+  return write_parquet(path, next, make_table(schema, {}).metadata);
+}
+
+template <class Lists, class Size>
+std::vector<std::size_t> sizes_of(const Lists& lists, const Size& size) {
+  std::vector<std::size_t> sizes;
+  std::ranges::transform(lists, std::back_inserter(sizes), size);
+  return sizes;
+}
+
+std::vector<Column> traces_columns(const Recording& recording, const Pieces& pieces) {
+  const std::size_t rows = rows_of(pieces);
   IntColumn t_ns;
   IntColumn latency_ns;
   IntColumn channel;
@@ -111,18 +128,19 @@ ParquetTable traces_table(const Recording& recording) {
   WordRuns device;
   WordRuns signal;
   WordRuns unit;
-  for (std::size_t i = 0; i < recording.traces.size(); ++i) {
-    const domain::Trace& trace = recording.traces[i];
-    for (const domain::TracePoint& point : trace) {
-      t_ns.push_back(point.t_ns);
-      latency_ns.push_back(point.latency_ns);
-      value.push_back(point.value);
+  for (const Piece& piece : pieces) {
+    const domain::Trace& trace = recording.traces[piece.list];
+    for (std::size_t i = piece.from; i < piece.to; ++i) {
+      t_ns.push_back(trace[i].t_ns);
+      latency_ns.push_back(trace[i].latency_ns);
+      value.push_back(trace[i].value);
     }
-    channel.insert(channel.end(), trace.size(), static_cast<std::int64_t>(i));
-    const domain::Channel& what = recording.channels[i];
-    device.add(what.device, trace.size());
-    signal.add(words(what.signal)[static_cast<std::size_t>(what.signal)], trace.size());
-    unit.add(what.unit, trace.size());
+    const std::size_t size = piece.to - piece.from;
+    channel.insert(channel.end(), size, static_cast<std::int64_t>(piece.list));
+    const domain::Channel& what = recording.channels[piece.list];
+    device.add(what.device, size);
+    signal.add(words(what.signal)[static_cast<std::size_t>(what.signal)], size);
+    unit.add(what.unit, size);
   }
   std::vector<Column> columns;
   columns.push_back({"t_ns", "ns", std::move(t_ns)});
@@ -132,7 +150,7 @@ ParquetTable traces_table(const Recording& recording) {
   columns.push_back(std::move(signal).take("signal"));
   columns.push_back({"value", "", std::move(value)});
   columns.push_back(std::move(unit).take("unit"));
-  return make_table("traces", std::move(columns));
+  return columns;
 }
 
 ParquetTable timeline_table(const Recording& recording) {
@@ -153,59 +171,35 @@ ParquetTable timeline_table(const Recording& recording) {
   return table;
 }
 
-/// The table of tokens in parts: `request` is the row of timeline.parquet a token belongs to; null
-/// where no request claims it.
-class TokenRows {
- public:
-  explicit TokenRows(const Recording& recording) : serves_(recording.serves) {}
-
-  std::optional<std::vector<Column>> next() {
-    while (serve_ < serves_.size() && from_ == signed_size(serves_[serve_].token_ns)) {
-      timeline_row_ += signed_size(serves_[serve_].requests);
-      from_ = 0;
-      ++serve_;
+/// `request` is the row of timeline.parquet a token belongs to; null where no request claims it.
+std::vector<Column> tokens_columns(const Recording& recording, const Pieces& pieces) {
+  WordRuns label;
+  OptionalIntColumn owner(rows_of(pieces));
+  IntColumn t_ns;
+  t_ns.reserve(owner.size());
+  for (const Piece& piece : pieces) {
+    const Serve& serve = recording.serves[piece.list];
+    std::int64_t row = 0;
+    for (std::size_t i = 0; i < piece.list; ++i) {
+      row += signed_size(recording.serves[i].requests);
     }
-    if (serve_ < serves_.size()) {
-      return part(serves_[serve_]);
-    }
-    // A table without rows still has columns.
-    return std::exchange(started_, true) ? std::nullopt : std::optional(columns({}, {}, {}));
-  }
-
- private:
-  std::vector<Column> part(const Serve& serve) {
-    constexpr std::int64_t kRows = std::int64_t{1} << 18;
-    const std::int64_t to = std::min(from_ + kRows, signed_size(serve.token_ns));
-    OptionalIntColumn owner(static_cast<std::size_t>(to - from_));
-    std::int64_t row = timeline_row_;
+    const auto from = static_cast<std::int64_t>(piece.from);
+    const auto to = static_cast<std::int64_t>(piece.to);
+    const std::int64_t before = signed_size(t_ns) - from;
     for (const RequestRecord& request : serve.requests) {
-      const std::int64_t begin = std::clamp(request.token_offset, from_, to);
-      const std::int64_t end = std::clamp(request.token_offset + request.output_tokens, from_, to);
-      std::fill(owner.begin() + (begin - from_), owner.begin() + (end - from_), row++);
+      const std::int64_t begin = std::clamp(request.token_offset, from, to);
+      const std::int64_t end = std::clamp(request.token_offset + request.output_tokens, from, to);
+      std::fill(owner.begin() + (before + begin), owner.begin() + (before + end), row++);
     }
-    IntColumn t_ns(serve.token_ns.begin() + from_, serve.token_ns.begin() + to);
-    from_ = to;
-    started_ = true;
-    return columns(serve.label, std::move(owner), std::move(t_ns));
+    label.add(serve.label, piece.to - piece.from);
+    t_ns.insert(t_ns.end(), serve.token_ns.begin() + from, serve.token_ns.begin() + to);
   }
-
-  static std::vector<Column> columns(std::string_view label, OptionalIntColumn owner,
-                                     IntColumn t_ns) {
-    WordRuns labels;
-    labels.add(label, t_ns.size());
-    std::vector<Column> columns;
-    columns.push_back(std::move(labels).take("label"));
-    columns.push_back({"request", "", std::move(owner)});
-    columns.push_back({"t_ns", "ns", std::move(t_ns)});
-    return columns;
-  }
-
-  const std::vector<Serve>& serves_;
-  std::size_t serve_ = 0;
-  std::int64_t from_ = 0;          // of its tokens
-  std::int64_t timeline_row_ = 0;  // of its first request
-  bool started_ = false;
-};
+  std::vector<Column> columns;
+  columns.push_back(std::move(label).take("label"));
+  columns.push_back({"request", "", std::move(owner)});
+  columns.push_back({"t_ns", "ns", std::move(t_ns)});
+  return columns;
+}
 
 struct StepField {
   const char* name;
@@ -220,23 +214,25 @@ constexpr std::array kStepFields{StepField{"begin_ns", "ns", &StepRecord::begin_
                                  StepField{"context_tokens", "tokens", &StepRecord::context_tokens},
                                  StepField{"sequences", "", &StepRecord::sequences}};
 
-ParquetTable steps_table(const Recording& recording) {
+std::vector<Column> steps_columns(const Recording& recording, const Pieces& pieces) {
   std::vector<Column> columns;
   WordRuns label;
-  for (const Serve& serve : recording.serves) {
-    label.add(serve.label, serve.steps.size());
+  for (const Piece& piece : pieces) {
+    label.add(recording.serves[piece.list].label, piece.to - piece.from);
   }
   columns.push_back(std::move(label).take("label"));
   for (const StepField& field : kStepFields) {
     IntColumn values;
-    for (const Serve& serve : recording.serves) {
-      for (const StepRecord& step : serve.steps) {
-        values.push_back(step.*field.member);
+    values.reserve(rows_of(pieces));
+    for (const Piece& piece : pieces) {
+      const std::vector<StepRecord>& steps = recording.serves[piece.list].steps;
+      for (std::size_t i = piece.from; i < piece.to; ++i) {
+        values.push_back(steps[i].*field.member);
       }
     }
     columns.push_back({field.name, field.unit, std::move(values)});
   }
-  return make_table("steps", std::move(columns));
+  return columns;
 }
 
 // --- reading ---
@@ -415,12 +411,19 @@ Expected<void> write_recording(const Path& trial, const Recording& recording) {
                                recording.channels.size()));
   }
   LLEM_TRY(check_token_ranges(recording));
-  LLEM_TRY(write_parquet(trial / "traces.parquet", traces_table(recording)));
+  LLEM_TRY(write_in_parts(
+      trial / "traces.parquet", "traces",
+      sizes_of(recording.traces, [](const domain::Trace& trace) { return trace.size(); }),
+      [&](const Pieces& pieces) { return traces_columns(recording, pieces); }));
   LLEM_TRY(write_parquet(trial / "timeline.parquet", timeline_table(recording)));
-  TokenRows tokens(recording);
-  LLEM_TRY(write_parquet(
-      trial / "tokens.parquet", [&] { return tokens.next(); }, make_table("tokens", {}).metadata));
-  LLEM_TRY(write_parquet(trial / "steps.parquet", steps_table(recording)));
+  LLEM_TRY(write_in_parts(
+      trial / "tokens.parquet", "tokens",
+      sizes_of(recording.serves, [](const Serve& serve) { return serve.token_ns.size(); }),
+      [&](const Pieces& pieces) { return tokens_columns(recording, pieces); }));
+  LLEM_TRY(write_in_parts(
+      trial / "steps.parquet", "steps",
+      sizes_of(recording.serves, [](const Serve& serve) { return serve.steps.size(); }),
+      [&](const Pieces& pieces) { return steps_columns(recording, pieces); }));
   return write_document(trial / "recording.json", base::write_struct(recording));
 }
 

@@ -14,6 +14,7 @@
 #include "stats/regression.hpp"
 #include "sys/clock.hpp"
 #include "sys/host.hpp"
+#include "sys/memory.hpp"
 #include "sys/wait.hpp"
 #include "trial/recorder.hpp"
 #include "workload/bounds.hpp"
@@ -138,6 +139,7 @@ Expected<void> Recorder::all_phases() {
   // Before the pad, so that nothing but idle time lies between the two.
   LLEM_TRY(engine_->write_schedule(kWindow,
                                    wire_schedule(schedules_.window, spec_.configuration, block())));
+  sys::release_free_memory();  // of tokenising and scheduling
   begin_phase(domain::PhaseName::pad_before, measure.window.pad_s);
   sampler_->quicken(true);
   LLEM_TRY(rest(*measure.window.pad_s));

@@ -4,12 +4,13 @@
 usage: pip install numpy==2.4.6 scipy==1.17.1 && python3 stats_reference.py > stats_reference.json
 """
 
+import itertools
 import json
 from fractions import Fraction
 
 import numpy as np
 import scipy
-from scipy import optimize, stats
+from scipy import integrate, optimize, stats
 
 SAMPLES = {
     "two": [1.0, 3.0],
@@ -191,6 +192,37 @@ def nonnegative(rows, values, combination):
             "condition_number": float(np.linalg.cond(scaled))}
 
 
+def pair(a, b):
+    d = np.log(np.array(a) / np.array(b))
+    test = stats.ttest_1samp(d, 0)
+    low, high = test.confidence_interval(0.95)
+    ways = list(itertools.product((-1, 1), repeat=len(d)))
+    rejected = sum(stats.ttest_1samp(d * np.array(way), 0).pvalue < 0.05 for way in ways)
+    return {"a": a, "b": b, "ratio": float(np.exp(d.mean())), "interval": [float(np.exp(low)), float(np.exp(high))],
+            "false_positive_rate": rejected / len(ways)}
+
+
+def detectable(n):
+    t = stats.t.ppf(0.975, n - 1)
+
+    # The power given the standard deviation, over its distribution.
+    def missing(shift):
+        def given(v):
+            edge = t * np.sqrt(v / (n - 1))
+            return (stats.norm.sf(edge - shift) + stats.norm.cdf(-edge - shift)) * stats.chi2.pdf(v, n - 1)
+
+        return integrate.quad(given, 0, np.inf, epsabs=1e-12, epsrel=1e-11, limit=500)[0] - 0.8
+
+    return {"n": n, "difference": float(optimize.brentq(missing, 0.1, 40, xtol=1e-12) / np.sqrt(n))}
+
+
+PAIRS = {
+    "four": ([1.00, 1.04, 0.98, 1.01], [1.02, 1.01, 1.00, 0.97]),
+    "ten": ([412.3, 409.8, 415.1, 411.0, 410.2, 414.4, 408.7, 413.3, 412.9, 411.6],
+            [411.0, 410.9, 413.8, 412.2, 409.9, 415.0, 410.1, 412.8, 411.7, 412.1]),
+    "unlike": ([2.0, 2.2, 1.9, 2.4, 2.1, 2.0], [1.0, 1.3, 0.9, 1.1, 1.2, 1.0]),
+}
+
 ROWS = [[1.0, 2.0, 0.5], [1.0, 1.0, 2.0], [1.0, 4.0, 1.0], [1.0, 3.0, 3.0], [1.0, 0.0, 1.0], [1.0, 5.0, 2.0]]
 
 reference = {
@@ -202,6 +234,8 @@ reference = {
     ],
     "summaries": {name: summary(values) for name, values in SAMPLES.items()},
     "ratios": {name: ratio(*pair) for name, pair in RATIOS.items()},
+    "pairs": {name: pair(*values) for name, values in PAIRS.items()},
+    "detectable": [detectable(n) for n in (3, 5, 6, 8, 10, 20)],
     "nonnegative": {
         "all": nonnegative(ROWS, [7.1, 9.8, 13.2, 17.9, 4.9, 18.1], [10.0, 2.0, 5.0]),
         "one held at zero": nonnegative(ROWS, [1.0, 9.8, 1.2, 10.9, 8.9, 2.1], [0.0, 1.0, -1.0]),

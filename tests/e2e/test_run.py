@@ -3,6 +3,7 @@ import glob
 import json
 import os
 import re
+import signal
 import subprocess
 
 from harness import SOURCE, TRIAL_FILES, Case, codes, main, read_bytes, read_json, read_lines, scripted, tree
@@ -426,6 +427,47 @@ class Doctor(Case):
         done = self.run_llem("run", "study.json", env={"LLEM_WORKER_DIR": self.make("empty")}, code=None)
         self.refused(done, 3, "llem-worker-scripted", "LLEM_WORKER_DIR")
         self.assertEqual(self.runs(), [])
+
+
+class SelfTest(Case):
+    def study(self):
+        return self.write("study.json", scripted({"decode_step_s": 0.002}, name="mine"))
+
+    def test_compares_a_deployment_with_itself(self):
+        done = self.run_llem("doctor", "--self-test", self.study(), "--pairs", "4")
+        for line in ("self-test: one deployment against itself, 8 trials", "A against A", "false positives"):
+            self.assertIn(line, done.stdout)
+        (run,) = self.runs()
+        again = json.loads(self.run_llem("doctor", "--self-test", "--from", run.path, "--json").stdout)
+        self.validate([("self_test", again)])
+        self.assertEqual((again["trials"], again["unusable"]), (8, 0))
+        rates = {metric["metric"]: metric for metric in again["metrics"]}["output_tokens_per_s"]
+        self.assertEqual(rates["pairs"], 4)
+        self.assertLess(rates["interval"]["low"], rates["a_to_b_ratio"])
+        self.assertIn(rates["false_positive_ratio"] * 16, range(17))
+        self.assertIn(f"{rates['a_to_b_ratio']:.4f}", done.stdout)
+
+    def test_says_what_it_cannot_compare(self):
+        study = self.study()
+        self.refused(self.run_llem("doctor", "--self-test", study, "--pairs", "2", code=None), 2, "2 pairs", "fewest are 3")
+        swept = self.write("swept.json", scripted(sweep={"deploy.batch_size": [1, 2]}))
+        self.refused(self.run_llem("doctor", "--self-test", swept, code=None), 2, "2 configurations")
+        self.refused(self.run_llem("doctor", "--pairs", "4", code=None), 2, "--self-test")
+        self.refused(self.run_llem("doctor", "--self-test", "--from", "nowhere", code=None), 5, "nowhere")
+        self.assertEqual(self.runs(), [])
+        done = self.run_llem("run", study)
+        (run,) = self.runs()
+        done = self.run_llem("doctor", "--self-test", "--from", run.path, code=4)
+        self.assertIn("nothing can be said", done.stdout)
+
+    def test_keeps_what_it_measured_when_interrupted(self):
+        test = self.start("doctor", "--self-test", self.study(), "--pairs", "50")
+        test.until("trial 8/100")
+        test.send(signal.SIGINT)
+        code, out, _ = test.end()
+        self.assertEqual(code, 130)
+        self.assertIn("--resume", "\n".join(test.lines))
+        self.assertIn("A against A", out)
 
 
 class Configuration(Case):

@@ -1,6 +1,6 @@
 // A stand-in for the driver's libnvidia-ml.so.1: exports the functions the product looks up, plus
-// two of its own, `fake_nvml_set_time` (a clock that stands still unless moved; negative: the real
-// one) and `fake_nvml_calls`.
+// some of its own: `fake_nvml_set_time` (a clock that stands still unless moved; negative: the real
+// one), `fake_nvml_calls`, and for the fake CUDA library `fake_nvml_uuid` and `fake_nvml_work`.
 
 #include <cmath>
 #include <cstdint>
@@ -16,6 +16,18 @@ EXPORT void fake_nvml_set_time(double t) {
 
 EXPORT long fake_nvml_calls() {
   return call_count();
+}
+
+/// Null beyond the last device.
+EXPORT const char* fake_nvml_uuid(unsigned index) {
+  return index < state().scenario.devices.size() ? state().scenario.devices[index].uuid.c_str()
+                                                 : nullptr;
+}
+
+/// The device works for so long from now on, after what it has to do already.
+EXPORT void fake_nvml_work(unsigned index, double seconds) {
+  const double t = now();
+  state().scenario.devices.at(index).bursts->add(t, t + seconds);
 }
 
 EXPORT int nvmlInit_v2() {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <fcntl.h>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -55,6 +56,38 @@ double Waveform::integral(double t) const {
     return periods * period_j_ + partial(time - periods * period_s_);
   };
   return since_origin(t + phase_s_) - since_origin(phase_s_);
+}
+
+void Bursts::add(double begin, double end) {
+  const std::lock_guard lock(mutex_);
+  append(begin, end);
+}
+
+void Bursts::take_new(const std::string& steps_file) {
+  const std::lock_guard lock(mutex_);
+  if (steps_ < 0) {
+    steps_ = open(steps_file.c_str(), O_RDONLY | O_CLOEXEC);
+  }
+  std::int64_t step[2];
+  while (steps_ >= 0 && read(steps_, step, sizeof(step)) == sizeof(step)) {
+    append(static_cast<double>(step[0]) * 1e-9, static_cast<double>(step[1]) * 1e-9);
+  }
+}
+
+void Bursts::append(double begin, double end) {
+  sums_.push_back(begins_.empty() ? 0 : sums_.back() + ends_.back() - begins_.back());
+  begins_.push_back(begins_.empty() ? begin : std::max(begin, ends_.back()));
+  ends_.push_back(begins_.back() + end - begin);
+}
+
+double Bursts::seconds(double t) const {
+  const std::lock_guard lock(mutex_);
+  const auto next = std::upper_bound(begins_.begin(), begins_.end(), t);
+  if (next == begins_.begin()) {
+    return 0;
+  }
+  const auto i = static_cast<std::size_t>(next - begins_.begin()) - 1;
+  return sums_[i] + std::min(t, ends_[i]) - begins_[i];
 }
 
 namespace {
@@ -192,6 +225,8 @@ Device parse_device(const json& j, unsigned index) {
   take(j, "scoped_energy", d.scoped_energy);
   take(j, "compute_mode", d.compute_mode);
   take(j, "virtualization", d.virtualization);
+  take(j, "load_w", d.load_w);
+  take(j, "steps_file", d.steps_file);
   take(j, "update_period_s", d.update_period_s);
   take(j, "window_s", d.window_s);
   take(j, "average_window_s", d.average_window_s);
@@ -248,23 +283,29 @@ Scenario scenario_from_environment() {
   return parse_scenario(text);
 }
 
+double joules(const Device& device, double t) {
+  if (!device.steps_file.empty()) {
+    device.bursts->take_new(device.steps_file);
+  }
+  return device.power.integral(t) + device.load_w * device.bursts->seconds(t);
+}
+
 double counter_joules(const Device& device, double t, double begin) {
   const Counter& counter = device.counter;
   const double seen = std::min(t, begin + counter.frozen_after_s);
   const double tick = std::floor(seen / counter.period_s) * counter.period_s;
   const double reset = begin + counter.reset_after_s;
-  double joules = device.power.integral(tick) + counter.offset_j;
+  double counted = joules(device, tick) + counter.offset_j;
   if (tick >= reset) {
-    joules = device.power.integral(tick) - device.power.integral(reset);
+    counted = joules(device, tick) - joules(device, reset);
   }
-  return std::floor(joules / counter.quantum_j) * counter.quantum_j;
+  return std::floor(counted / counter.quantum_j) * counter.quantum_j;
 }
 
 double power_watts(const Device& device, double t, double window_s) {
   const double tick = std::floor(t / device.update_period_s) * device.update_period_s;
-  return window_s > 0
-             ? (device.power.integral(tick) - device.power.integral(tick - window_s)) / window_s
-             : device.power.power(tick);
+  return window_s > 0 ? (joules(device, tick) - joules(device, tick - window_s)) / window_s
+                      : device.power.power(tick);
 }
 
 }  // namespace fake_nvml

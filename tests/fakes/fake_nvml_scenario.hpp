@@ -21,6 +21,8 @@
 //     square, low_w, high_w, period_s, duty, phase_s}
 //          | {shape: llm, idle_w, prefill_w, decode_w, decode_end_w, prefill_s, decode_s, gap_s,
 //          phase_s} | {segments: [[seconds, from_w, to_w], …], phase_s},
+//     load_w (what a kernel of the fake CUDA library adds, and each step in steps_file: begin and
+//     end, ns of CLOCK_MONOTONIC, 64 bits each, appended while it is read),
 //     update_period_s and window_s (of field 186), average_window_s (185), draw_window_s
 //     (nvmlDeviceGetPowerUsage), counter: {present, period_s, quantum_j, offset_j, frozen_after_s,
 //     reset_after_s}, scopes [0] (in which 185, 186 and 191 answer), scoped_energy (true: 191
@@ -31,6 +33,8 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -65,6 +69,22 @@ struct Fault {
   double after_s = 0;
   double until_s = 1e300;
   std::string while_file;  // holds while this file exists; empty: always
+};
+
+/// When a device worked, as kernels and the steps in a file say. Written by one thread while others
+/// read.
+class Bursts {
+ public:
+  void add(double begin, double end);
+  void take_new(const std::string& steps_file);
+  /// Seconds of work before `t`.
+  double seconds(double t) const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<double> begins_, ends_, sums_;  // sums: of all bursts before
+  int steps_ = -1;                            // the file, once it is there
+  void append(double begin, double end);
 };
 
 using Faults = std::map<std::string, Fault>;
@@ -105,6 +125,9 @@ struct Device {
   std::vector<std::string> mig_instances;
   std::vector<Process> processes;
   Waveform power;
+  double load_w = 0;
+  std::string steps_file;
+  std::shared_ptr<Bursts> bursts = std::make_shared<Bursts>();
   double update_period_s = 0.1, window_s = 0.025, average_window_s = 1, draw_window_s = 1;
   Counter counter;
   std::vector<unsigned> scopes{0};
@@ -127,6 +150,8 @@ struct Scenario {
 Scenario parse_scenario(const std::string& text);
 Scenario scenario_from_environment();
 
+/// Joules from time 0 to `t`, kernels included.
+double joules(const Device& device, double t);
 /// The counter's reading at `t`, of a scenario that began at `begin`.
 double counter_joules(const Device& device, double t, double begin);
 /// A power reading at `t` averaged over `window_s`, refreshed on the sensor's grid.

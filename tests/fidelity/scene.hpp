@@ -46,6 +46,7 @@ inline Polling dense_at_edges(const Timetable& table, double every_s, double per
 struct SensorFacts {
   std::optional<double> period_s = 0.1;  // as a table gives it
   std::optional<double> averaging_s;
+  std::optional<double> lag_s;
   std::optional<double> wraps_at;
   double gain_u_ratio = 0.04;
   double quantum = 1e-3;
@@ -136,8 +137,9 @@ class Scene {
     channel.meter = "model";
     channel.update_period_s = facts.period_s;
     channel.averaging_window_s = facts.averaging_s;
+    channel.lag_s = facts.lag_s;
     channel.wraps_at = facts.wraps_at;
-    channel.sensor_source = "table";
+    channel.update_period_source = channel.averaging_window_source = domain::Knowledge::table;
     channel.gain_u_ratio = facts.gain_u_ratio;
     channel.resolution = facts.quantum > 0 ? std::optional(facts.quantum) : std::nullopt;
     recording_.channels.push_back(channel);

@@ -78,6 +78,25 @@ inline Readings power_average(const Waveform& power, const std::vector<double>& 
   return readings;
 }
 
+/// Follows the power with a first-order lag: r' = (P − r)/τ. On steps of power the response is
+/// exact.
+inline Readings lagging(const Steps& power, const std::vector<double>& times, double lag_s,
+                        double quantum_w) {
+  Readings readings;
+  double t = std::min(0.0, times.front());
+  double watts = power.watts_at(t);
+  for (const double update : times) {
+    while (t < update) {
+      const double until = std::min(update, power.next_after(t));
+      const double level = power.watts_at(t);
+      watts = level + (watts - level) * std::exp(-(until - t) / lag_s);
+      t = until;
+    }
+    readings.push_back({update, std::round(watts / quantum_w) * quantum_w});
+  }
+  return readings;
+}
+
 /// Shows from `at_s` on what it showed then.
 inline Readings frozen(Readings readings, double at_s) {
   const auto last = std::find_if(readings.begin(), readings.end(),

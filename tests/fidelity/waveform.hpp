@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstddef>
 #include <functional>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -93,16 +94,28 @@ class Steps {
 
   double end() const { return end_; }
 
+  double watts_at(double t) const { return watts_[index_at(t)]; }
+
+  /// When the next step begins.
+  double next_after(double t) const {
+    const auto next = std::upper_bound(starts_.begin(), starts_.end(), t);
+    return next != starts_.end() ? *next : std::numeric_limits<double>::infinity();
+  }
+
   /// The first step reaches back and the last one on for ever.
   Waveform waveform() const {
     return {[steps = *this](double t) {
-      const auto next = std::upper_bound(steps.starts_.begin() + 1, steps.starts_.end(), t);
-      const auto i = static_cast<std::size_t>(next - steps.starts_.begin()) - 1;
+      const std::size_t i = steps.index_at(t);
       return steps.joules_[i] + steps.watts_[i] * (t - steps.starts_[i]);
     }};
   }
 
  private:
+  std::size_t index_at(double t) const {
+    const auto next = std::upper_bound(starts_.begin() + 1, starts_.end(), t);
+    return static_cast<std::size_t>(next - starts_.begin()) - 1;
+  }
+
   std::vector<double> starts_;
   std::vector<double> watts_;
   std::vector<double> joules_;  // at each start

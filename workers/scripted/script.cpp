@@ -51,6 +51,9 @@ const Table& Script::table() {
                                      {.unit = "s", .min = 0}),
       field<&Script::instant>("instant", "Steps take no time"),
       field<&Script::busy>("busy", "Steps burn CPU time instead of sleeping"),
+      field<&Script::steps_file>("steps_file",
+                                 "Where each step is written before it runs: begin and end, ns of "
+                                 "CLOCK_MONOTONIC, 64 bits each"),
       field<&Script::vocabulary>("vocabulary", "Token ids", {.min = 8}),
       field<&Script::context_length>("context_length", "Tokens a sequence may hold",
                                      {.unit = "tokens", .min = 1}),

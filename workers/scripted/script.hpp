@@ -40,6 +40,7 @@ struct Script {
   double decode_token_s = 0;
   bool instant = false;
   bool busy = false;
+  std::string steps_file;
   std::int64_t vocabulary = 32000;
   std::int64_t context_length = 4096;
   std::int64_t eos_every = 0;

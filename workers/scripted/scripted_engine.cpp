@@ -1,6 +1,7 @@
 #include "scripted/scripted_engine.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <thread>
 #include <utility>
@@ -148,6 +149,18 @@ void ScriptedEngine::begin_pass(const protocol::SchedulePass& /*pass*/,
   }
 }
 
+void ScriptedEngine::tell_step(std::int64_t begin_ns, std::int64_t end_ns) {
+  if (script_.steps_file.empty()) {
+    return;
+  }
+  if (!steps_.is_open()) {
+    steps_.open(script_.steps_file, std::ios::binary | std::ios::app);
+  }
+  const std::array times{begin_ns, end_ns};
+  steps_.write(reinterpret_cast<const char*>(times.data()), sizeof(times));
+  steps_.flush();
+}
+
 Expected<StepOutcome> ScriptedEngine::run(const Step& step, std::vector<Sampled>& chosen,
                                           Interrupt& interrupt) {
   const std::int64_t begin = now_ns();
@@ -156,6 +169,7 @@ Expected<StepOutcome> ScriptedEngine::run(const Step& step, std::vector<Sampled>
         begin + in_ns(script_.decode_step_s +
                       static_cast<double>(step.decode_tokens) * script_.decode_token_s +
                       static_cast<double>(step.prefill_tokens) * script_.prefill_token_s);
+    tell_step(begin, end);
     script_.busy ? spin_until(end, interrupt) : sleep_until(end, interrupt);
     if (now_ns() < end) {
       return StepOutcome::interrupted;

@@ -2,6 +2,8 @@
 
 // Owns: an engine that computes nothing but keeps the script's times.
 
+#include <cstdint>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -37,6 +39,7 @@ class ScriptedEngine final : public Engine, private Stepper {
   std::int64_t text_bytes(std::span<const Token> output) override;
   Expected<void> check(const protocol::Schedule& schedule) const;
   void lie(ServeRecord& record) const;
+  void tell_step(std::int64_t begin_ns, std::int64_t end_ns);
 
   const Script& script_;
   Faults& faults_;
@@ -45,6 +48,7 @@ class ScriptedEngine final : public Engine, private Stepper {
   std::int64_t sampling_seed_ = 0;
   std::string label_;
   bool struck_ = false;
+  std::ofstream steps_;
   std::vector<base::Random> random_;  // one a request
 };
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <array>
 #include <cmath>
 
 #include <gtest/gtest.h>
@@ -169,12 +171,72 @@ TEST(Energy, of_an_averaging_gauge_with_pads_is_exact) {
   }
 }
 
+// 20 W, then 50 W in the window: the reading is 30 W x e^(-t/0.84 s) behind, and 30 W x 0.84 s =
+// 25.2 J of the window are seen after it.
+TEST(Energy, of_a_gauge_that_lags_is_corrected_by_what_it_has_yet_to_show) {
+  const auto shown = [](double t) {
+    const double published = std::floor(t / 0.1013) * 0.1013;
+    const auto behind = [&](double since) { return 30 * std::exp(-(published - since) / 0.84); };
+    return published < 37 ? 20 : published < 67 ? 50 - behind(37) : 20 + behind(67);
+  };
+  for (const bool told : {true, false}) {
+    const auto result = analyse(
+        a_recording()
+            .signal("gpu:a", domain::Signal::power, domain::Behaviour::gauge, shown, Poll{0.02})
+            .but([&](domain::Recording& r) {
+              r.channels[0].update_period_s = 0.1;
+              r.channels[0].lag_s = told ? std::optional(0.84) : std::nullopt;
+            })
+            .build());
+    // Not told, its readings are a sample of the window's power, from the second update on.
+    EXPECT_NEAR(find_scope(result, "gpu:a")->gross.value, told ? 1500 : 1478, 2) << told;
+  }
+}
+
 TEST(Energy, of_a_part_time_gauge_carries_alias_uncertainty) {
   const auto result =
       analyse(a_recording().gauge("package-0", Scope::package, kWave, 0.1, 0.025).build());
   const auto* scope = find_scope(result, "package-0");
   EXPECT_TRUE(scope->components.alias_j);
   EXPECT_NEAR(scope->gross.value, 1500, 5);
+}
+
+// Most polls are those of the pads, a millisecond apart; a reading of the window is placed no
+// better than its own polls allow.
+TEST(Energy, of_a_part_time_gauge_leaves_out_readings_that_may_have_seen_idle) {
+  // Published at 36.92, 37.02, ... s over the 25 ms before: 5 of 25 ms of the second one are idle.
+  const auto shown = [](double t) {
+    const double k = std::floor((t - 0.02) / 0.1);
+    const double published = 0.02 + k * 0.1;
+    const double busy =
+        std::clamp(std::min(published, 67.0) - std::max(published - 0.025, 37.0), 0.0, 0.025);
+    return 20 + 30 * busy / 0.025 + 1e-6 * k;
+  };
+  const auto result = analyse(
+      a_recording()
+          .signal("gpu:a", domain::Signal::power_instant, domain::Behaviour::gauge, shown, Poll{})
+          .but([&](domain::Recording& r) {
+            r.channels[0].update_period_s = 0.1;
+            r.channels[0].averaging_window_s = 0.025;
+            domain::Trace dense;
+            const std::int64_t origin = r.phases.front().t_begin_ns;
+            for (const auto& [from, to, every] :
+                 {std::array{0.0, 35.0, 0.02}, std::array{35.0, 37.0, 0.001},
+                  std::array{37.0, 67.0, 0.0199}, std::array{67.0, 69.0, 0.001}}) {
+              for (double t = from; t < to; t += every) {
+                dense.push_back({origin + std::llround(t * 1e9), 0, shown(t)});
+              }
+            }
+            r.traces[0] = dense;
+          })
+          .build());
+  const auto* scope = find_scope(result, "gpu:a");
+  ASSERT_NE(scope, nullptr);
+  EXPECT_EQ(scope->sensor.update_period_source, domain::Knowledge::probed);
+  EXPECT_NEAR(*scope->sensor.update_period_s, 0.1, 1e-3);
+  // No reading of the mean is below the power in the window.
+  EXPECT_GT(scope->gross.value, 1500);
+  EXPECT_LT(scope->gross.value, 1500.1);
 }
 
 TEST(Energy, prefers_the_counter_and_checks_it_with_the_gauge) {

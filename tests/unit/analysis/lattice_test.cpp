@@ -28,8 +28,8 @@ double update_at(double t) {
 TEST(Lattice, finds_period_and_phase) {
   const auto lattice = fit_lattice(polled(60, 0.02, update_at));
   ASSERT_TRUE(lattice);
-  EXPECT_NEAR(lattice->period_s, kPeriod, 1e-5);  // 20 ms/√12 over 590 updates: 1e-6 s
-  EXPECT_LT(std::abs(lattice->period_s - kPeriod), 3 * lattice->period_u_s);
+  EXPECT_NEAR(lattice->period.seconds, kPeriod, 1e-5);  // 20 ms/√12 over 590 updates: 1e-6 s
+  EXPECT_LT(std::abs(lattice->period.seconds - kPeriod), 3 * lattice->period.u_seconds);
   const double phase = (lattice->first_s + 0.0037 - kFirst) / kPeriod;
   EXPECT_NEAR(phase, std::round(phase), 0.02);
 }
@@ -41,7 +41,7 @@ TEST(Lattice, numbers_updates_across_a_time_without_changes) {
     return update > 170 && update < 270 ? 170 : update;
   }));
   ASSERT_TRUE(lattice);
-  EXPECT_NEAR(lattice->period_s, kPeriod, 1e-5);
+  EXPECT_NEAR(lattice->period.seconds, kPeriod, 1e-5);
 }
 
 TEST(Lattice, is_absent_where_updates_lie_on_none) {
@@ -55,6 +55,38 @@ TEST(Lattice, is_absent_where_updates_lie_on_none) {
   EXPECT_FALSE(fit_lattice({}));
 }
 
+// Polls every 20 ms leave it open which of two updates a reading shows; half a second of polls
+// every millisecond does not.
+TEST(MeanPeriod, is_taken_from_where_polls_are_close) {
+  const auto shown = [](double t) { return std::floor(t / 0.0153); };
+  auto trace = polled(30, 0.02, shown);
+  EXPECT_FALSE(mean_period(trace));
+  for (double t = 30; t < 30.5; t += 0.001) {
+    trace.push_back({std::llround(t * 1e9), 0, shown(t)});
+  }
+  const auto period = mean_period(trace);
+  ASSERT_TRUE(period);
+  EXPECT_NEAR(period->seconds, 0.0153, 1e-4);
+  EXPECT_LT(std::abs(period->seconds - 0.0153), 3 * period->u_seconds);
+}
+
+TEST(MeanPeriod, counts_an_update_that_shows_what_the_one_before_did) {
+  // Two of three updates.
+  const auto period = mean_period(polled(60, 0.02, [](double t) {
+    const double update = update_at(t);
+    return update - (std::fmod(update, 3) == 2 ? 1 : 0);
+  }));
+  ASSERT_TRUE(period);
+  EXPECT_NEAR(period->seconds, kPeriod, 1e-3);
+}
+
+TEST(MeanPeriod, is_absent_where_a_sensor_shows_few_values) {
+  // Power that steps once a second says nothing of a sensor that is read every 20 ms.
+  EXPECT_FALSE(mean_period(
+      polled(60, 0.02, [](double t) { return std::fmod(std::floor(t), 2) * 200 + 100; })));
+  EXPECT_FALSE(mean_period({}));
+}
+
 TEST(Lattice, reads_what_each_update_published) {
   auto trace = polled(60, 0.02, update_at);
   const auto lattice = fit_lattice(trace);
@@ -62,7 +94,7 @@ TEST(Lattice, reads_what_each_update_published) {
   const double shown = *reading_of(trace, *lattice, 100);
   EXPECT_EQ(*reading_of(trace, *lattice, 101), shown + 1);
   EXPECT_EQ(*reading_of(trace, *lattice, 300), shown + 200);
-  const double at = lattice->first_s + 200 * lattice->period_s + 0.0037;
+  const double at = lattice->first_s + 200 * lattice->period.seconds + 0.0037;
   std::erase_if(trace, [&](const auto& point) {
     return std::abs(static_cast<double>(point.t_ns) * 1e-9 - at) < kPeriod;
   });

@@ -104,7 +104,7 @@ class RecordingBuilder {
     auto& channel = add(device, domain::Signal::energy, domain::Behaviour::counter, "J", scope);
     channel.update_period_s = period;
     channel.wraps_at = wraps_at;
-    channel.sensor_source = "probe";
+    channel.update_period_source = domain::Knowledge::table;
     channel.gain_u_ratio = 0.03;
     sample(poll, [&](double t) {
       const double published = std::floor(t / period) * period;
@@ -121,7 +121,7 @@ class RecordingBuilder {
         add(device, domain::Signal::power_instant, domain::Behaviour::gauge, "W", scope);
     channel.update_period_s = period;
     channel.averaging_window_s = average;
-    channel.sensor_source = "probe";
+    channel.update_period_source = domain::Knowledge::table;
     channel.gain_u_ratio = 0.04;
     sample(poll, [&](double t) {
       const double published = std::floor(t / period) * period;

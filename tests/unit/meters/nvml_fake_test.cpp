@@ -65,7 +65,7 @@ TEST(NvmlMeter, channels_carry_the_sensor_table) {
   EXPECT_EQ(energy->behaviour, domain::Behaviour::counter);
   EXPECT_EQ(energy->scope, Scope::gpu);
   EXPECT_EQ(energy->meter, "nvml");
-  EXPECT_EQ(energy->sensor_source, "table");
+  EXPECT_EQ(energy->update_period_source, domain::Knowledge::table);
   EXPECT_FALSE(energy->wraps_at);
   const domain::Channel* power = channel_of(*set, Signal::power_instant);
   EXPECT_DOUBLE_EQ(*power->averaging_window_s, 0.025);

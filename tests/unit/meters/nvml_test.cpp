@@ -64,6 +64,12 @@ TEST(NvmlSensors, know_period_and_window_by_architecture) {
   const GpuKind with_driver_530{7, 8, 6, "NVIDIA GeForce RTX 3090", 530};
   EXPECT_DOUBLE_EQ(*sensor_defaults(Reading::draw, with_driver_530).window_s, 0.1);
 
+  const GpuKind k20{2, 3, 5, "Tesla K20c", 470};
+  EXPECT_DOUBLE_EQ(*sensor_defaults(Reading::draw, k20).lag_s, 0.84);
+  EXPECT_FALSE(sensor_defaults(Reading::draw, k20).window_s);
+  const GpuKind m40{3, 5, 2, "Tesla M40", 470};
+  EXPECT_FALSE(sensor_defaults(Reading::draw, m40).lag_s) << "nobody has published its length";
+
   const GpuKind v100{5, 7, 0, "Tesla V100-SXM2-16GB", 470};
   EXPECT_DOUBLE_EQ(*sensor_defaults(Reading::instant, v100).update_period_s, 0.02);
   const GpuKind rtx8000{6, 7, 5, "Quadro RTX 8000", 470};

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -129,6 +130,40 @@ TEST_F(RecordingIo, TokensThatSpanSeveralPartsComeBack) {
   EXPECT_EQ(owner[2 + 200'000], 2);
   EXPECT_EQ(owner[2 + 599'998], 2);
   EXPECT_EQ(owner[2 + 599'999], std::nullopt);
+}
+
+TEST_F(RecordingIo, TracesAndStepsThatSpanSeveralPartsComeBack) {
+  constexpr std::int64_t kRows = 150'000;
+  Recording recording = small_recording();
+  domain::Trace& trace = recording.traces[1];
+  std::vector<domain::StepRecord>& steps = recording.serves[1].steps;
+  for (std::int64_t i = 0; i < kRows; ++i) {
+    trace.push_back({100 + 7 * i, i % 5, 0.25 * static_cast<double>(i)});
+    steps.push_back({100 + 9 * i, 109 + 9 * i, 0, i % 3, i, 1});
+  }
+  ASSERT_TRUE(write_recording(path_, recording));
+  const auto read = read_recording(path_);
+  ASSERT_TRUE(read) << read.error().message;
+  for (std::size_t i = 0; i < recording.traces.size(); ++i) {
+    const auto same = [](const domain::TracePoint& a, const domain::TracePoint& b) {
+      return a.t_ns == b.t_ns && a.latency_ns == b.latency_ns && a.value == b.value;
+    };
+    EXPECT_TRUE(std::ranges::equal(read->traces[i], recording.traces[i], same)) << i;
+  }
+  for (std::size_t i = 0; i < recording.serves.size(); ++i) {
+    const auto same = [](const domain::StepRecord& a, const domain::StepRecord& b) {
+      return a.begin_ns == b.begin_ns && a.end_ns == b.end_ns &&
+             a.prefill_tokens == b.prefill_tokens && a.decode_tokens == b.decode_tokens &&
+             a.context_tokens == b.context_tokens && a.sequences == b.sequences;
+    };
+    EXPECT_TRUE(std::ranges::equal(read->serves[i].steps, recording.serves[i].steps, same)) << i;
+  }
+  const auto device = read_parquet(path_ / "traces.parquet", {"device"});
+  ASSERT_TRUE(device);
+  const auto& names = std::get<TextColumn>(device->columns[0].values);
+  ASSERT_EQ(names.size(), 3U + kRows);
+  EXPECT_EQ(names[1 + kRows], "gpu:a");
+  EXPECT_EQ(names[2 + kRows], "host");
 }
 
 TEST_F(RecordingIo, ANumberThatIsNoneIsAnErrorThatNamesItsField) {
