@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "domain/result.hpp"
+#include "domain/summary.hpp"
 
 namespace llem::domain {
 
