@@ -54,7 +54,7 @@ def main():
         prompt = worker.tokens(1)
         worker.serve(prompt, TOKENS, 1)
         served = {}
-        seconds = 2 * BLOCK_S * pairs * 1.02 + 5
+        seconds = 2 * BLOCK_S * pairs * 1.15 + 30  # a busy machine starts each block late
         serving = threading.Thread(target=lambda: served.update(worker.serve(prompt, TOKENS, 10 ** 9, seconds)))
         serving.start()
         done = subprocess.run([sampler, "--beside", str(worker.process.pid), "--blocks", str(2 * pairs),

@@ -43,9 +43,9 @@ Edge carried(const Tick& tick, std::int64_t edge_ns, const PowerMean& beside) {
   // The mean power ends at this update or near it, and errs with its time.
   const double shared = beside.seconds > 0 ? timing / beside.seconds : 0;
   const double rest = std::sqrt(std::max(0.0, beside.u_watts * beside.u_watts - shared * shared));
-  return {tick.value + beside.watts * seconds,
-          std::hypot(timing + shared * std::abs(seconds), rest * seconds,
-                     beside.spread_w * seconds)};
+  return {
+      tick.value + beside.watts * seconds,
+      std::hypot(timing + shared * std::abs(seconds), rest * seconds, beside.spread_w * seconds)};
 }
 
 /// From the best of a few updates: a poll that follows the one before closely places its update

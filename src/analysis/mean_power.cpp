@@ -74,8 +74,8 @@ double uncertainty(const Span& span, double shortest_s, double boundary_j, Block
   return std::sqrt(std::max(0.0, apart * apart - known * known) / 12);
 }
 
-/// Of the power between a counter's updates. Their placing blurs it; what exceeds that clearly is the
-/// device's.
+/// Of the power between a counter's updates. Their placing blurs it; what exceeds that clearly is
+/// the device's.
 double spread(std::span<const Tick> ticks) {
   constexpr double kClearly = 2;  // times the variance that placing explains
   stats::Moments powers;

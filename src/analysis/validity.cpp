@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "analysis/parts.hpp"
+#include "analysis/series.hpp"
 #include "stats/regression.hpp"
 
 namespace llem::analysis {
@@ -19,9 +20,10 @@ constexpr double kThermalShare = 0.001;  // of the window
 constexpr double kPowerShare = 0.01;
 constexpr double kForeignLoad = 0.10;  // of the machine's CPUs
 constexpr double kSteal = 0.02;
-constexpr double kClockBound = 1e-3;    // s
-constexpr double kAnchorJitter = 0.05;  // s between three clock readings of one anchor
-constexpr double kSlewRate = 500e-6;    // the fastest the kernel slews the wall clock
+constexpr double kResidualBytes = 0x1p30;  // old drivers count their reserve of half as much
+constexpr double kClockBound = 1e-3;       // s
+constexpr double kAnchorJitter = 0.05;     // s between three clock readings of one anchor
+constexpr double kSlewRate = 500e-6;       // the fastest the kernel slews the wall clock
 constexpr std::size_t kJudgedBlocks = stats::SteadyCriteria{}.blocks;  // of the warm-up
 
 double seconds(std::int64_t ns) {
@@ -173,6 +175,26 @@ void judge_limits(const domain::Recording& r, const Window& w, Findings& f) {
   }
 }
 
+/// What something else holds before the worker starts.
+void judge_exclusivity(const domain::Recording& r, Findings& f) {
+  const auto bare = phase_span(r, domain::PhaseName::baseline);
+  for (const auto& device : r.devices) {
+    if (device.kind != "gpu" || !device.used) {
+      continue;
+    }
+    for (const auto& channel : r.channels) {
+      if (!bare || channel.device != device.id || channel.signal != domain::Signal::memory_used) {
+        continue;
+      }
+      const auto points = within(trace_of(r, channel), *bare);
+      if (!points.empty() && points.back().value > kResidualBytes) {
+        f.add("residual_memory", fmt::format("{}: {:.1f} GiB before the engine started", device.id,
+                                             points.back().value / 0x1p30));
+      }
+    }
+  }
+}
+
 void judge_load(const domain::TrialResult& result, Findings& f) {
   if (!result.host_load) {
     return;
@@ -240,6 +262,7 @@ void judge(const domain::Recording& recording, const Window* window,
   judge_serving(recording, *window, result, findings);
   judge_throttling(recording, result, findings);
   judge_limits(recording, *window, findings);
+  judge_exclusivity(recording, findings);
   judge_load(result, findings);
   judge_sensors(recording, result, *window, findings);
 }

@@ -110,8 +110,9 @@ void add_resume(CLI::App& run, Arguments& out) {
       ->type_name("K/N");
 }
 
-void add_set(CLI::App& verb, Arguments& out) {
-  verb.add_option_function<std::vector<std::string>>(
+CLI::Option* add_set(CLI::App& verb, Arguments& out) {
+  return verb
+      .add_option_function<std::vector<std::string>>(
           "--set",
           [&out](const std::vector<std::string>& pairs) {
             for (const std::string& pair : pairs) {
@@ -133,8 +134,8 @@ void add_set(CLI::App& verb, Arguments& out) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
-void add_output(CLI::App& verb, Arguments& out) {
-  verb.add_option("-o,--output", out.output, "where run directories go (default: runs)");
+CLI::Option* add_output(CLI::App& verb, Arguments& out) {
+  return verb.add_option("-o,--output", out.output, "where run directories go (default: runs)");
 }
 
 void add_run(CLI::App& app, Arguments& out) {
@@ -176,8 +177,8 @@ void add_doctor(CLI::App& app, Arguments& out) {
       ->add_option("--from", out.directory,
                    "with --self-test: a run directory of one configuration, instead of measuring")
       ->needs(test);
-  add_set(*doctor, out);
-  add_output(*doctor, out);
+  add_set(*doctor, out)->needs(test);
+  add_output(*doctor, out)->needs(test);
   doctor->callback([&out] { out.verb = Verb::doctor; });
 }
 

@@ -192,6 +192,11 @@ class Gpu(Meters):
         self.assertIn("throttled_power", codes(result))
         self.assertEqual(result["validity"]["state"], "flagged")
 
+    def test_memory_that_somebody_else_holds(self):
+        result, _ = self.result(self.gpus({"uuid": A, "power": STEADY, "memory_used_bytes": 20 << 30}))
+        self.assertIn("residual_memory", codes(result))
+        self.assertEqual(result["validity"]["state"], "flagged")
+
     def test_a_slice_of_a_gpu(self):
         result, _ = self.result(self.gpus({"uuid": A, "power": STEADY, "mig": True, "mig_instances": ["MIG-1"]}))
         self.assertIn("mig_parent_energy", codes(result))

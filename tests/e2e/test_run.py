@@ -452,7 +452,8 @@ class SelfTest(Case):
         self.refused(self.run_llem("doctor", "--self-test", study, "--pairs", "2", code=None), 2, "2 pairs", "fewest are 3")
         swept = self.write("swept.json", scripted(sweep={"deploy.batch_size": [1, 2]}))
         self.refused(self.run_llem("doctor", "--self-test", swept, code=None), 2, "2 configurations")
-        self.refused(self.run_llem("doctor", "--pairs", "4", code=None), 2, "--self-test")
+        for flag, value in (("--pairs", "4"), ("--set", "study.cycles=4"), ("-o", "elsewhere")):
+            self.refused(self.run_llem("doctor", flag, value, code=None), 2, "--self-test")
         self.refused(self.run_llem("doctor", "--self-test", "--from", "nowhere", code=None), 5, "nowhere")
         self.assertEqual(self.runs(), [])
         done = self.run_llem("run", study)

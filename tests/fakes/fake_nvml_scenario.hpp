@@ -109,7 +109,7 @@ struct Device {
   unsigned architecture = 9;
   int compute_major = 9, compute_minor = 0;
   unsigned cores = 16896, memory_bus_bits = 5120;
-  std::uint64_t memory_bytes = 80ULL << 30, memory_used_bytes = 2ULL << 30;
+  std::uint64_t memory_bytes = 80ULL << 30, memory_used_bytes = 256ULL << 20;
   double temperature_celsius = 45, memory_temperature_celsius = 50;
   unsigned clock_sm_mhz = 1410, clock_memory_mhz = 2619, clock_sm_max_mhz = 1980,
            clock_memory_max_mhz = 2619, clock_sm_min_mhz = 210;

@@ -61,7 +61,9 @@ TEST_F(Calibrate, goes_before_the_table_until_the_driver_changes) {
   calibration.made_utc = "2026-11-23T14:01:02.000Z";
   calibration.sensors = {{domain::Signal::power_instant, 0.0987, 1e-4, 0.0176, 1e-4, 0.0, 0.99, 1}};
   ASSERT_TRUE(meters::keep_calibration(calibration));
-  const auto opened = [] { return meters::open_meters({.meters = {"nvml"}, .devices = {}}).value(); };
+  const auto opened = [] {
+    return meters::open_meters({.meters = {"nvml"}, .devices = {}}).value();
+  };
   const auto with = opened();
   const auto* channel = meters::channel_of(with, domain::Signal::power_instant);
   EXPECT_DOUBLE_EQ(*channel->update_period_s, 0.0987);

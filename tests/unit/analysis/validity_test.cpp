@@ -157,6 +157,8 @@ const Case kCases[] = {
      [](Recording& r) { r.serves[0].token_time = domain::TokenTime::per_chunk; }},
     {"mig_parent_energy", "gpu:m",
      [](Recording& r) { as_gpu(r, "gpu:m", base::Json::object({{"mig", true}})); }},
+    {"residual_memory", "2.0 GiB before",
+     [](Recording& r) { gauge_of_gpu(r, Signal::memory_used, 0x1p31, 0x1p34); }},
     {"timeline_incomplete", "no window", [](Recording& r) { r.serves.clear(); }},
     {"out_of_memory", "needs 9 GiB (in load)",
      [](Recording& r) {
