@@ -4,7 +4,7 @@
 usage: check_skipped.py JUNIT.xml... | --self-test
 
 A line of the list is `name pattern | reason`; `*` in the pattern stands for any text. Prints how many tests passed and
-failed in all.
+failed in all; what the failed ones printed last goes to standard error.
 """
 
 import fnmatch
@@ -14,6 +14,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 LIST = Path(__file__).resolve().parent.parent / "tests" / "skipped.txt"
+LAST_LINES = 60
 
 
 def read_list(text):
@@ -25,13 +26,13 @@ def read_list(text):
 
 
 def judge(allowed, reports):
-    """(passed, failed, [names that did not run and are on no list])"""
-    passed, failed, unlisted = 0, 0, []
+    """(passed, {failed: what it printed}, [names that did not run and are on no list])"""
+    passed, failed, unlisted = 0, {}, []
     for report in reports:
         for case in ElementTree.parse(report).getroot().iter("testcase"):
             name = case.get("name", "")
             if case.find("failure") is not None or case.get("status") == "fail":
-                failed += 1
+                failed[name] = case.findtext("system-out") or ""
             elif case.find("skipped") is not None or case.get("status") in ("notrun", "disabled"):
                 if not any(fnmatch.fnmatchcase(name, pattern) for pattern in allowed):
                     unlisted.append(name)
@@ -41,9 +42,9 @@ def judge(allowed, reports):
 
 
 def self_test():
-    report = """<testsuite><testcase name="a" status="run"/><testcase name="b" status="fail"><failure/></testcase>
-    <testcase name="gpu.x" status="notrun"><skipped/></testcase><testcase name="c" status="disabled"><skipped/></testcase>
-    </testsuite>"""
+    report = """<testsuite><testcase name="a" status="run"/><testcase name="b" status="fail"><failure/>
+    <system-out>why</system-out></testcase><testcase name="gpu.x" status="notrun"><skipped/></testcase>
+    <testcase name="c" status="disabled"><skipped/></testcase></testsuite>"""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "report.xml"
         path.write_text(report, encoding="utf-8")
@@ -53,7 +54,7 @@ def self_test():
         refused = False
     except SystemExit:
         refused = True
-    right = found == (1, 1, ["c"]) and refused
+    right = found == (1, {"b": "why"}, ["c"]) and refused
     print(f"self-test: {'right' if right else f'wrong: {found}, refused {refused}'}")
     return 0 if right else 1
 
@@ -62,9 +63,12 @@ def main(arguments):
     if arguments == ["--self-test"]:
         return self_test()
     passed, failed, unlisted = judge(read_list(LIST.read_text(encoding="utf-8")), arguments)
+    for name, output in failed.items():
+        last = output.strip().splitlines()[-LAST_LINES:]
+        print("\n".join([f"failed: {name}", *(f"    {line}" for line in last)]), file=sys.stderr)
     for name in unlisted:
         print(f"did not run, and tests/skipped.txt does not say why: {name}", file=sys.stderr)
-    print(passed, failed + len(unlisted))
+    print(passed, len(failed) + len(unlisted))
     return 1 if unlisted else 0
 
 
