@@ -170,7 +170,8 @@ TEST_F(Drive, counts_a_trial_whose_readings_are_no_numbers_as_failed_and_goes_on
 }
 
 TEST_F(Drive, analyses_again_what_it_can_and_names_the_rest) {
-  ASSERT_TRUE(drive_trials(3));
+  const auto driven = drive_trials(3);
+  ASSERT_TRUE(driven) << driven.error().message;
   const auto trials = recordings();
   ASSERT_EQ(trials.size(), 3U);
   fs::resize_file(trials[0] / "traces.parquet", 10);
@@ -188,7 +189,8 @@ TEST_F(Drive, analyses_again_what_it_can_and_names_the_rest) {
 }
 
 TEST_F(Drive, counts_a_result_that_is_no_number_as_failed_and_goes_on) {
-  ASSERT_TRUE(drive_trials(2));
+  const auto driven = drive_trials(2);
+  ASSERT_TRUE(driven) << driven.error().message;
   const auto trials = recordings();
   // Powers that are numbers, and whose sum is none.
   domain::Recording recording =
