@@ -9,7 +9,9 @@ llem=$build/bin/llem
 export LLEM_WORKER_DIR=$build/bin
 
 echo "== sampler cost"; "$build/bin/bench_sampler" | tee "$out/sampler.txt"
-echo "== analyse"; "$build/bin/bench_analyse" | tee "$out/analyse.txt"
+for minutes in 10 60; do
+  echo "== analyse $minutes"; "$build/bin/bench_analyse" "$minutes" | tee "$out/analyse-$minutes.txt"
+done
 echo "== plan, manifest and resume of large studies"; "$build/bin/bench_plan" | tee "$out/plan.txt"
 echo "== process costs"; python3 -B "$here/process_costs.py" "$llem" "$build/lib/libnvidia-ml-fake.so" \
   "$out/process_costs.json"
