@@ -54,7 +54,7 @@ domain::Identity identity(const domain::Recording& recording) {
 }
 
 void measure_window(domain::TrialResult& result, const domain::Recording& recording,
-                    const Window& window, const domain::CostFactors& factors, Findings& findings) {
+                    const Window& window, const domain::UserFactors& factors, Findings& findings) {
   result.energy = energy(recording, window, findings);
   if (result.energy) {
     result.efficiency = efficiency(*result.energy, window);
@@ -64,7 +64,7 @@ void measure_window(domain::TrialResult& result, const domain::Recording& record
   result.throughput = throughput(window);
   result.lengths = lengths(window);
   result.phases = phases(recording, window, result.energy);
-  result.compute = compute(recording, window);
+  result.compute = compute(recording, window, factors.peaks);
   result.thermal = thermal(recording, window);
   result.host_load = host_load(recording, window);
 }
@@ -72,7 +72,7 @@ void measure_window(domain::TrialResult& result, const domain::Recording& record
 }  // namespace
 
 domain::TrialResult analyse(const domain::Recording& recording,
-                            const domain::CostFactors& factors) {
+                            const domain::UserFactors& factors) {
   Findings findings;
   domain::TrialResult result;
   result.identity = identity(recording);

@@ -8,13 +8,14 @@
 
 #include "domain/recording.hpp"
 #include "domain/summary.hpp"
+#include "domain/user_factors.hpp"
 
 namespace llem::analysis {
 
 /// Every number shares one window [a, b) and one token set: the served passes of the window.
 /// `factors` give energy a price and emissions.
 domain::TrialResult analyse(const domain::Recording& recording,
-                            const domain::CostFactors& factors = {});
+                            const domain::UserFactors& factors = {});
 
 /// Over all trials of one configuration. Headline: ratio of sums with a t interval over cycles.
 domain::ConfigurationResult aggregate(const domain::Configuration& configuration,

@@ -2,7 +2,10 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "analysis/parts.hpp"
+#include "base/text.hpp"
 #include "predict/transformer.hpp"
 
 namespace llem::analysis {
@@ -68,27 +71,41 @@ std::string compute_type(const domain::Recording& recording) {
   return type.empty() ? "f16" : type;
 }
 
-void compare_with_peaks(domain::Compute& c, const domain::Recording& recording) {
+std::optional<predict::Peak> peak_of(std::string_view device, const std::string& type,
+                                     std::span<const domain::DevicePeak> stated) {
+  const auto found = std::ranges::find_if(stated, [&](const domain::DevicePeak& peak) {
+    return peak.device == device && (!peak.type || base::lower(*peak.type) == base::lower(type));
+  });
+  return found != stated.end()
+             ? predict::Peak{found->flops_per_s, found->bytes_per_s, found->source}
+             : predict::gpu_peak(device, type);
+}
+
+void compare_with_peaks(domain::Compute& c, const domain::Recording& recording,
+                        std::span<const domain::DevicePeak> stated) {
+  std::vector<std::string_view> devices;
+  for (const auto& device : recording.devices) {
+    if (device.kind == "gpu" && device.used) {
+      devices.emplace_back(device.name);
+    }
+  }
+  if (devices.empty()) {
+    devices.emplace_back("cpu");
+  }
   double flops = 0;
   double bytes = 0;
   std::string source;
-  for (const auto& device : recording.devices) {
-    if (device.kind != "gpu" || !device.used) {
-      continue;
-    }
-    const auto peak = predict::gpu_peak(device.name, compute_type(recording));
+  for (const std::string_view device : devices) {
+    const auto peak = peak_of(device, compute_type(recording), stated);
     if (!peak) {
-      c.assumptions.push_back("no peak is known for " + device.name + " with " +
-                              compute_type(recording) + ": MFU and MBU are absent");
+      c.assumptions.push_back(fmt::format(
+          "no peak is known for {}: MFU and MBU are absent",
+          device == "cpu" ? "a CPU" : fmt::format("{} with {}", device, compute_type(recording))));
       return;
     }
     flops += peak->flops_per_s;
     bytes += peak->bytes_per_s;
     source = peak->source;
-  }
-  if (flops <= 0) {
-    c.assumptions.emplace_back("no peak is known for a CPU: MFU and MBU are absent");
-    return;
   }
   c.peak_flops_per_s = flops;
   c.peak_bytes_per_s = bytes;
@@ -101,7 +118,8 @@ void compare_with_peaks(domain::Compute& c, const domain::Recording& recording) 
 
 }  // namespace
 
-std::optional<domain::Compute> compute(const domain::Recording& recording, const Window& window) {
+std::optional<domain::Compute> compute(const domain::Recording& recording, const Window& window,
+                                       std::span<const domain::DevicePeak> peaks) {
   const auto shape = predict::make_shape(recording.model);
   if (!shape) {
     return std::nullopt;
@@ -111,7 +129,7 @@ std::optional<domain::Compute> compute(const domain::Recording& recording, const
   c.assumptions = shape->assumptions;
   count_flops(c, *shape, window);
   count_bytes(c, recording, *shape, window);
-  compare_with_peaks(c, recording);
+  compare_with_peaks(c, recording, peaks);
   return c;
 }
 

@@ -10,7 +10,7 @@ constexpr double kJoulesPerKwh = 3.6e6;
 }  // namespace
 
 std::optional<domain::Cost> cost(const domain::Energy& energy, const Window& window,
-                                 const domain::CostFactors& factors) {
+                                 const domain::UserFactors& factors) {
   if (!energy.headline_gross_j || (!factors.g_per_kwh && !factors.price_per_kwh)) {
     return std::nullopt;
   }

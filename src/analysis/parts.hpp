@@ -3,6 +3,7 @@
 // Owns: one function a block of a result. Each takes the recording and what it needs, and is pure.
 
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "analysis/window.hpp"
 #include "domain/recording.hpp"
 #include "domain/result.hpp"
+#include "domain/user_factors.hpp"
 
 namespace llem::analysis {
 
@@ -22,7 +24,7 @@ std::optional<domain::Efficiency> efficiency(const domain::Energy& energy, const
 
 /// Absent without factors.
 std::optional<domain::Cost> cost(const domain::Energy& energy, const Window& window,
-                                 const domain::CostFactors& factors);
+                                 const domain::UserFactors& factors);
 
 domain::Latency latency(const domain::Serve& serve, bool prompts_repeat);
 domain::Throughput throughput(const Window& window);
@@ -30,7 +32,9 @@ domain::Lengths lengths(const Window& window);
 /// Energy by phase is of the scopes of the headline.
 std::optional<domain::Phases> phases(const domain::Recording& recording, const Window& window,
                                      const std::optional<domain::Energy>& energy);
-std::optional<domain::Compute> compute(const domain::Recording& recording, const Window& window);
+/// MFU and MBU against the user's peaks, else the table's.
+std::optional<domain::Compute> compute(const domain::Recording& recording, const Window& window,
+                                       std::span<const domain::DevicePeak> peaks);
 domain::Memory memory(const domain::Recording& recording, const Window* window);
 std::optional<domain::Thermal> thermal(const domain::Recording& recording, const Window& window);
 std::optional<domain::HostLoad> host_load(const domain::Recording& recording, const Window& window);

@@ -141,7 +141,7 @@ Expected<RunOutcome> drive(domain::Plan planned, const std::vector<study::Means>
   const domain::Plan plan =
       options.no_gaps ? study::without_rests(std::move(planned)) : std::move(planned);
   LLEM_TRY(directory.write_environment(api::environment_json(*means.front().meters)));
-  LLEM_ASSIGN(const domain::CostFactors factors, api::cost_factors());
+  LLEM_ASSIGN(const domain::UserFactors factors, api::user_factors());
   const EventSink sink = [&](const Event& e) {
     if (e.kind != EventKind::progress) {
       if (auto written = directory.append_event(api::event_json(e)); !written) {
@@ -343,7 +343,7 @@ Expected<RunOutcome> analyse(const std::string& path, int text_width) {
   LLEM_ASSIGN(store::RunDirectory directory,
               store::RunDirectory::open(path, store::RunDirectory::Lock::yes));
   LLEM_ASSIGN(const domain::Plan plan, directory.read_plan());
-  LLEM_ASSIGN(const domain::CostFactors factors, api::cost_factors());
+  LLEM_ASSIGN(const domain::UserFactors factors, api::user_factors());
   LLEM_ASSIGN(const study::DriveOutcome driven, study::analyse_again(directory, factors));
   return outcome_of(driven, directory, plan, text_width);
 }

@@ -68,7 +68,7 @@ Expected<domain::SelfTest> evaluate(const std::string& path, const EventSink& ev
               store::RunDirectory::open(path, store::RunDirectory::Lock::no));
   LLEM_ASSIGN(const domain::Plan plan, directory.read_plan());
   LLEM_TRY(check_one(plan.configurations.size(), fmt::format("`{}`", path)));
-  LLEM_ASSIGN(const domain::CostFactors factors, api::cost_factors());
+  LLEM_ASSIGN(const domain::UserFactors factors, api::user_factors());
   LLEM_ASSIGN(const study::Gathered gathered, study::gather(plan, directory, {}, factors, events));
   domain::SelfTest test;
   test.tool_version = std::string(version());

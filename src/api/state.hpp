@@ -6,6 +6,7 @@
 
 #include "config/config.hpp"
 #include "domain/result.hpp"
+#include "domain/user_factors.hpp"
 
 namespace llem {
 
@@ -24,7 +25,7 @@ Expected<config::UserConfig> user_config();
 std::string user_config_path();
 
 /// What energy emits and costs, as the user's configuration says.
-Expected<domain::CostFactors> cost_factors();
+Expected<domain::UserFactors> user_factors();
 
 }  // namespace api
 }  // namespace llem

@@ -38,9 +38,9 @@ Expected<config::UserConfig> user_config() {
   return config::load_user_config(text, path);
 }
 
-Expected<domain::CostFactors> cost_factors() {
+Expected<domain::UserFactors> user_factors() {
   LLEM_ASSIGN(const config::UserConfig user, user_config());
-  domain::CostFactors factors;
+  domain::UserFactors factors;
   if (user.carbon) {
     factors.g_per_kwh = user.carbon->g_per_kwh;
     factors.source = user.carbon->source;
@@ -48,6 +48,7 @@ Expected<domain::CostFactors> cost_factors() {
   factors.pue_ratio = user.pue;
   factors.price_per_kwh = user.price_per_kwh;
   factors.currency = user.currency;
+  factors.peaks = user.peaks;
   return factors;
 }
 

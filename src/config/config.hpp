@@ -16,6 +16,7 @@
 #include "base/tree.hpp"
 #include "domain/plan.hpp"
 #include "domain/study_config.hpp"
+#include "domain/user_factors.hpp"
 
 namespace llem::config {
 
@@ -150,6 +151,7 @@ struct UserConfig {
   std::optional<double> pue;
   std::optional<double> price_per_kwh;
   std::optional<std::string> currency;
+  std::vector<domain::DevicePeak> peaks;
   static const base::Table& table();
 };
 

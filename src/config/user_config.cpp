@@ -89,7 +89,9 @@ const base::Table& UserConfig::table() {
       base::field<&UserConfig::price_per_kwh>(
           "price_per_kwh", "Price of a kilowatt-hour; without it results tell no price",
           {.min = 0}),
-      base::field<&UserConfig::currency>("currency", "Of that price", {.min = 1})};
+      base::field<&UserConfig::currency>("currency", "Of that price", {.min = 1}),
+      base::field<&UserConfig::peaks>(
+          "peaks", "What devices can do at most, before the rates this program knows")};
   static constexpr base::Table table{"user_config", "Settings of one user on one machine", fields};
   return table;
 }

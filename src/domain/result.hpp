@@ -253,15 +253,6 @@ struct Phases {
   static const base::Table& table();
 };
 
-/// What energy emits and costs, as the user says; nothing is assumed for them.
-struct CostFactors {
-  std::optional<double> g_per_kwh;    // CO2 equivalent of a kilowatt-hour
-  std::optional<std::string> source;  // of that number
-  std::optional<double> pue_ratio;    // energy of the facility over that of its machines
-  std::optional<double> price_per_kwh;
-  std::optional<std::string> currency;
-};
-
 /// Emissions and price of the gross energy of the headline, in the window and per million output
 /// tokens; absent without the user's factors.
 struct Cost {

@@ -13,7 +13,7 @@
 namespace llem::study {
 
 Expected<DriveOutcome> analyse_again(store::RunDirectory& directory,
-                                     const domain::CostFactors& factors) {
+                                     const domain::UserFactors& factors) {
   LLEM_ASSIGN(const domain::Plan plan, directory.read_plan());
   LLEM_ASSIGN(const auto decision, decision_in(plan, directory));
   LLEM_ASSIGN(const auto attempts, directory.attempts());

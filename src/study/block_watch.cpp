@@ -66,7 +66,7 @@ BlockWatch::BlockWatch(const domain::Plan& plan, MonotonicTime begin)
 }
 
 Expected<void> BlockWatch::take_up(const store::RunDirectory& directory,
-                                   const domain::CostFactors& factors, ResultsByAttempt& results) {
+                                   const domain::UserFactors& factors, ResultsByAttempt& results) {
   if (!plan_.study.precision) {
     return {};
   }

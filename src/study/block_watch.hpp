@@ -17,6 +17,7 @@
 #include "base/quantity.hpp"
 #include "domain/plan.hpp"
 #include "domain/result.hpp"
+#include "domain/user_factors.hpp"
 #include "store/run_directory.hpp"
 #include "study/forecast.hpp"
 #include "study/gather.hpp"
@@ -35,7 +36,7 @@ class BlockWatch {
 
   /// What an earlier process decided, and the time it took; its results are added to `results`.
   /// `factors` price those that were not analysed yet.
-  Expected<void> take_up(const store::RunDirectory& directory, const domain::CostFactors& factors,
+  Expected<void> take_up(const store::RunDirectory& directory, const domain::UserFactors& factors,
                          ResultsByAttempt& results);
 
   bool needs(std::size_t position) const { return needed_[position]; }

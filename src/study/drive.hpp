@@ -15,6 +15,7 @@
 
 #include "domain/plan.hpp"
 #include "domain/summary.hpp"
+#include "domain/user_factors.hpp"
 #include "meters/meter.hpp"
 #include "runners/placement.hpp"
 #include "store/run_directory.hpp"
@@ -38,7 +39,7 @@ struct DriveInputs {
   runners::Placement placement;
   store::Shard shard;
   bool retry_failed = false;  // trials that failed are run again
-  domain::CostFactors factors{};
+  domain::UserFactors factors{};
   bool lock_devices = true;  // wait while another study measures on the same devices
   Interrupts interrupts;
   std::function<bool()> skip_rest = [] { return false; };
@@ -58,6 +59,6 @@ Expected<DriveOutcome> drive(const DriveInputs& inputs, store::RunDirectory& dir
 /// Recomputes results and summary of a run directory from its recordings. A torn recording keeps
 /// the result it had, if any, and is named in `unread`.
 Expected<DriveOutcome> analyse_again(store::RunDirectory& directory,
-                                     const domain::CostFactors& factors = {});
+                                     const domain::UserFactors& factors = {});
 
 }  // namespace llem::study

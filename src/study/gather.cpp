@@ -19,7 +19,7 @@ bool interrupted(const domain::TrialResult& result) {
 }
 
 Expected<domain::TrialResult> result_of(const store::Attempt& attempt,
-                                        const domain::CostFactors& factors) {
+                                        const domain::UserFactors& factors) {
   if (auto result = store::read_result(attempt.path)) {
     return result;
   }
@@ -54,7 +54,7 @@ std::vector<domain::TrialResult> kept_results(const domain::Plan& plan,
 }
 
 Expected<Gathered> gather(const domain::Plan& plan, const store::RunDirectory& directory,
-                          ResultsByAttempt known, const domain::CostFactors& factors,
+                          ResultsByAttempt known, const domain::UserFactors& factors,
                           const EventSink& events) {
   LLEM_ASSIGN(const auto attempts, directory.attempts());
   std::vector<domain::TrialResult> results;

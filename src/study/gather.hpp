@@ -12,6 +12,7 @@
 #include "base/error.hpp"
 #include "domain/plan.hpp"
 #include "domain/result.hpp"
+#include "domain/user_factors.hpp"
 #include "store/run_directory.hpp"
 
 namespace llem::study {
@@ -32,7 +33,7 @@ struct Gathered {
 /// `known` and, from disk, what other processes or earlier runs left in the directory. A recording
 /// that cannot be read is told through `events`, named and left out.
 Expected<Gathered> gather(const domain::Plan& plan, const store::RunDirectory& directory,
-                          ResultsByAttempt known, const domain::CostFactors& factors,
+                          ResultsByAttempt known, const domain::UserFactors& factors,
                           const EventSink& events);
 
 }  // namespace llem::study

@@ -40,7 +40,7 @@ Expected<void> keep_recording(const store::Path& place, domain::Recording& recor
 
 Expected<domain::TrialResult> keep_result(const store::Path& place,
                                           const domain::Recording& recording,
-                                          const domain::CostFactors& factors) {
+                                          const domain::UserFactors& factors) {
   domain::TrialResult result = analysis::analyse(recording, factors);
   auto written = store::write_result(place, result);
   if (is_defect(written)) {

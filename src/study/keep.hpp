@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "domain/recording.hpp"
 #include "domain/result.hpp"
+#include "domain/user_factors.hpp"
 #include "store/run_directory.hpp"
 
 namespace llem::study {
@@ -23,6 +24,6 @@ Expected<void> keep_recording(const store::Path& place, domain::Recording& recor
 /// Analyses and writes; a result that has no written form is that of a failed trial.
 Expected<domain::TrialResult> keep_result(const store::Path& place,
                                           const domain::Recording& recording,
-                                          const domain::CostFactors& factors);
+                                          const domain::UserFactors& factors);
 
 }  // namespace llem::study

@@ -18,7 +18,7 @@ NOT_RUN = ("make ", "sudo setcap ", "xargs rm ", "rm -r ", "LLEM_FIDELITY_REPORT
 # Fences without a language are trees of folders and drawings: a command must not hide there.
 LOOKS_LIKE_A_COMMAND = re.compile(r"(\$ |sudo |git |pip |apt-get |python3 |make |cmake |ctest |(build/release/bin/)?llem )")
 # Pages whose YAML is the user's configuration, not a study.
-USER_CONFIGURATION = ("docs/methodology/cost.md",)
+USER_CONFIGURATION = ("docs/methodology/compute.md", "docs/methodology/cost.md")
 # Snippets that are not run here, and where they are.
 RUN_ELSEWHERE = {("docs/installation.md", "cmake"): "test_install.py builds a program so, from the installed tree"}
 

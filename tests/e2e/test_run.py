@@ -496,7 +496,10 @@ class Configuration(Case):
         self.assertAlmostEqual(cost["emissions_g"]["value"], energy / 3.6e6 * 100)
         self.assertEqual(cost["g_per_kwh_source"], "somebody")
         self.assertEqual(cost["price"]["source"], "estimated")  # like the energy, without a sensor
-        self.write("mine.yaml", "carbon: {g_per_kwh: 200}\npue: 1.5\n")
+        self.write(
+            "mine.yaml",
+            "carbon: {g_per_kwh: 200}\npue: 1.5\npeaks: [{device: cpu, flops_per_s: 1e12, bytes_per_s: 1e10, source: me}]\n",
+        )
         text = self.run_llem("analyse", run.path).stdout
         again = run.results()[0]["cost"]
         self.assertAlmostEqual(again["emissions_g"]["value"], 3 * cost["emissions_g"]["value"])

@@ -183,6 +183,28 @@ TEST(Compute, compares_with_the_peak_of_the_gpus_used) {
   EXPECT_EQ(c.peak_source, "NVIDIA L4 datasheet, dense");
 }
 
+TEST(Compute, compares_with_the_user_s_peaks_first) {
+  const auto recording = a_recording().device("gpu:a", "NVIDIA L4", "gpu").build();
+  domain::UserFactors factors;
+  factors.peaks = {{"NVIDIA L4", "bf16", 1e12, 1e9, "of another type"},
+                   {"NVIDIA L4", "F16", 50e12, 200e9, "measured"},
+                   {"NVIDIA L4", std::nullopt, 1e12, 1e9, "any type, named later"}};
+  const auto c = *analyse(recording, factors).compute;
+  EXPECT_EQ(c.peak_flops_per_s, 50e12);
+  EXPECT_DOUBLE_EQ(*c.mfu_ratio, c.flops_per_s / 50e12);
+  EXPECT_DOUBLE_EQ(*c.mbu_ratio, *c.bytes_per_s / 200e9);
+  EXPECT_EQ(c.peak_source, "measured");
+}
+
+TEST(Compute, compares_a_cpu_with_what_the_user_says_of_it) {
+  domain::UserFactors factors;
+  factors.peaks = {{"NVIDIA L4", std::nullopt, 1e12, 1e9, "a GPU"},
+                   {"cpu", std::nullopt, 2e12, 4e10, "measured"}};
+  const auto c = *analyse(a_recording().build(), factors).compute;
+  EXPECT_DOUBLE_EQ(*c.mfu_ratio, c.flops_per_s / 2e12);
+  EXPECT_EQ(c.peak_source, "measured");
+}
+
 TEST(Compute, leaves_out_what_a_cache_answered) {
   auto recording = a_recording().build();
   for (auto& request : recording.serves[0].requests) {

@@ -17,13 +17,13 @@ domain::Recording measured() {
 
 TEST(Cost, is_absent_without_the_user_s_factors) {
   EXPECT_FALSE(analyse(measured()).cost);
-  domain::CostFactors only_pue;
+  domain::UserFactors only_pue;
   only_pue.pue_ratio = 1.2;
   EXPECT_FALSE(analyse(measured(), only_pue).cost);
 }
 
 TEST(Cost, is_gross_energy_times_the_facility_s_overhead_times_the_factor) {
-  domain::CostFactors factors;
+  domain::UserFactors factors;
   factors.g_per_kwh = 51.5;
   factors.source = "grid operator 2025";
   factors.pue_ratio = 1.2;
@@ -46,7 +46,7 @@ TEST(Cost, is_gross_energy_times_the_facility_s_overhead_times_the_factor) {
 }
 
 TEST(Cost, counts_the_machine_alone_where_no_overhead_is_given) {
-  domain::CostFactors factors;
+  domain::UserFactors factors;
   factors.price_per_kwh = 0.25;
   const domain::TrialResult result = analyse(measured(), factors);
   ASSERT_TRUE(result.cost);
@@ -56,7 +56,7 @@ TEST(Cost, counts_the_machine_alone_where_no_overhead_is_given) {
 }
 
 TEST(Cost, of_a_configuration_is_a_ratio_of_sums_with_an_interval) {
-  domain::CostFactors factors;
+  domain::UserFactors factors;
   factors.g_per_kwh = 100;
   const std::vector<domain::TrialResult> trials(3, analyse(measured(), factors));
   const auto summed = aggregate(measured().configuration, trials);
@@ -68,7 +68,7 @@ TEST(Cost, of_a_configuration_is_a_ratio_of_sums_with_an_interval) {
 }
 
 TEST(Cost, of_a_configuration_is_absent_where_its_cycles_have_other_factors) {
-  domain::CostFactors factors;
+  domain::UserFactors factors;
   factors.price_per_kwh = 0.25;
   factors.currency = "EUR";
   const domain::TrialResult priced = analyse(measured(), factors);

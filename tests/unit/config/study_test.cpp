@@ -221,6 +221,16 @@ TEST(UserConfig, reads_its_keys_and_no_others) {
   ASSERT_TRUE(costs) << error_text(costs);
   EXPECT_EQ(costs->carbon->g_per_kwh, 51.5);
   EXPECT_EQ(costs->pue, 1.2);
+  const auto peaks = load_user_config(
+      "peaks:\n  - {device: cpu, flops_per_s: 1.5e12, bytes_per_s: 4e10, source: measured}\n",
+      "config.yaml");
+  ASSERT_TRUE(peaks) << error_text(peaks);
+  EXPECT_EQ(peaks->peaks.at(0).flops_per_s, 1.5e12);
+  EXPECT_FALSE(load_user_config("peaks: [{device: cpu, flops_per_s: 0, bytes_per_s: 1, source: x}]",
+                                "config.yaml"));
+  EXPECT_FALSE(
+      load_user_config("peaks: [{device: cpu, flops_per_s: 1, bytes_per_s: 1}]", "config.yaml"))
+      << "a number without its source";
   EXPECT_FALSE(load_user_config("pue: 0.5\n", "config.yaml"));
   EXPECT_FALSE(load_user_config("carbon: {source: x}\n", "config.yaml"));
   EXPECT_EQ(error_text(load_user_config("result_dir: x\n", "config.yaml")),
