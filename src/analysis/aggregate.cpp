@@ -10,6 +10,7 @@
 
 #include "analysis/analyse.hpp"
 #include "analysis/interval_value.hpp"
+#include "analysis/spread.hpp"
 #include "domain/reason.hpp"
 #include "stats/interval.hpp"
 #include "stats/moments.hpp"
@@ -352,6 +353,9 @@ domain::ConfigurationResult aggregate(const domain::Configuration& configuration
   c.n_failed = c.n_attempted - c.n_used;
   fill_energy(c, used);
   fill_rates(c, used);
+  c.variance = variance_of(used, c.headline_scope);
+  c.outliers = outliers_of(used, c.headline_scope);
+  show_middle(c);
   if (mixed(used)) {
     add_code(c.codes, "mixed_environment");
   }

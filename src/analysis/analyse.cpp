@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "analysis/findings.hpp"
+#include "analysis/joined.hpp"
 #include "analysis/parts.hpp"
 #include "analysis/window.hpp"
 
@@ -53,20 +54,53 @@ domain::Identity identity(const domain::Recording& recording) {
   return id;
 }
 
-void measure_window(domain::TrialResult& result, const domain::Recording& recording,
-                    const Window& window, const domain::UserFactors& factors, Findings& findings) {
-  result.energy = energy(recording, window, findings);
-  if (result.energy) {
-    result.efficiency = efficiency(*result.energy, window);
-    result.cost = cost(*result.energy, window, factors);
+/// Each window by itself first: what blurs at its edges, and the pads, are its own.
+std::vector<WindowBlocks> measure_each(const domain::Recording& recording, const Windows& windows,
+                                       Findings& findings) {
+  std::vector<WindowBlocks> blocks;
+  for (const Window& window : windows.each()) {
+    WindowBlocks& b = blocks.emplace_back();
+    b.window = &window;
+    b.energy = energy(recording, window, findings);
+    b.phases = phases(recording, window, b.energy);
+    b.thermal = thermal(recording, window);
+    b.host_load = host_load(recording, window);
   }
-  result.latency = latency(*window.serve, recording.schedule.prompts_repeat);
-  result.throughput = throughput(window);
-  result.lengths = lengths(window);
-  result.phases = phases(recording, window, result.energy);
-  result.compute = compute(recording, window, factors.peaks);
-  result.thermal = thermal(recording, window);
-  result.host_load = host_load(recording, window);
+  return blocks;
+}
+
+void measure_windows(domain::TrialResult& result, const domain::Recording& recording,
+                     const Windows& windows, const domain::UserFactors& factors,
+                     Findings& findings) {
+  const auto blocks = measure_each(recording, windows, findings);
+  const Window& all = windows.all();
+  result.energy = joined_energy(blocks, all, findings);
+  if (result.energy) {
+    result.efficiency = efficiency(*result.energy, all);
+    result.cost = cost(*result.energy, all, factors);
+  }
+  result.latency = latency(*all.serve, recording.schedule.prompts_repeat);
+  result.throughput = throughput(all);
+  result.lengths = lengths(all);
+  result.windows = window_figures(blocks, recording.schedule.prompts_repeat);
+  result.phases = joined_phases(blocks, all, result.energy);
+  result.compute = compute(recording, all, factors.peaks);
+  result.thermal = joined_thermal(blocks);
+  result.host_load = joined_host_load(blocks);
+}
+
+/// Of all windows, each difference once.
+std::vector<domain::ConfigDifference> all_device_differences(const domain::Recording& recording,
+                                                             const Windows& windows) {
+  std::vector<domain::ConfigDifference> all;
+  for (const Window& window : windows.each()) {
+    for (domain::ConfigDifference& difference : device_differences(recording, window)) {
+      if (std::ranges::find(all, difference.name, &domain::ConfigDifference::name) == all.end()) {
+        all.push_back(std::move(difference));
+      }
+    }
+  }
+  return all;
 }
 
 }  // namespace
@@ -77,18 +111,23 @@ domain::TrialResult analyse(const domain::Recording& recording,
   domain::TrialResult result;
   result.identity = identity(recording);
   const bool completed = recording.outcome.state == domain::OutcomeState::completed;
-  const auto window = completed ? find_window(recording) : std::nullopt;
-  if (window) {
-    measure_window(result, recording, *window, factors, findings);
-  } else if (completed) {
-    findings.add("timeline_incomplete", "no window was served");
+  const Windows windows(completed ? find_windows(recording) : std::vector<Window>());
+  const auto served = static_cast<std::int64_t>(windows.each().size());
+  const std::int64_t asked = recording.configuration.measure.windows_per_trial;
+  if (!windows.empty()) {
+    measure_windows(result, recording, windows, factors, findings);
   }
-  const Window* served_window = window ? &*window : nullptr;
+  if (completed && served < asked) {
+    findings.add("timeline_incomplete",
+                 served == 0 ? "no window was served"
+                             : fmt::format("{} of {} windows were served", served, asked));
+  }
+  const Window* served_window = windows.empty() ? nullptr : &windows.all();
   result.memory = memory(recording, served_window);
   result.warmup = warmup(recording);
   result.configuration = configuration_account(recording);
-  if (window) {
-    auto differences = device_differences(recording, *window);
+  if (!windows.empty()) {
+    auto differences = all_device_differences(recording, windows);
     std::ranges::move(differences, std::back_inserter(result.configuration.differences));
   }
   result.overhead = overhead(recording);

@@ -79,8 +79,8 @@ void judge_procedure(const domain::Recording& r, const Window* w, Findings& f) {
   }
   // The quick profile has said that its window is short; it must only keep its own promise.
   const double least = quick ? measure.window.min_s.value_or(0) : kShortestWindow;
-  if (w->duration_s < least) {
-    f.add("window_short", fmt::format("{:.2f} s < {:g} s", w->duration_s, least));
+  if (w->shortest_s < least) {
+    f.add("window_short", fmt::format("{:.2f} s < {:g} s", w->shortest_s, least));
   }
   const std::size_t blocks = r.warmup.blocks.size();
   if (blocks > 0 && !r.warmup.steady && blocks < kJudgedBlocks) {
@@ -229,7 +229,7 @@ void judge_sensors(const domain::Recording& r, const domain::TrialResult& result
   }
   for (const auto& scope : result.energy->scopes) {
     const double updates =
-        scope.sensor.update_period_s ? w.duration_s / *scope.sensor.update_period_s : kLeastUpdates;
+        scope.sensor.update_period_s ? w.shortest_s / *scope.sensor.update_period_s : kLeastUpdates;
     const bool shown = scope.kind == domain::Scope::gpu || scope.kind == domain::Scope::module ||
                        scope.kind == domain::Scope::package;
     if (shown && is_used(r, scope.scope) && updates < kLeastUpdates) {

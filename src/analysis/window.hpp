@@ -1,8 +1,10 @@
 #pragma once
 
-// Owns: the one interval and the one token set that every number of a result is over.
+// Owns: the interval and the token set that every number of a result is over, of one window or of
+// all windows of a trial together.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -20,9 +22,10 @@ struct Span {
 };
 
 struct Window {
-  Span span;
-  double duration_s = 0;
-  double mark_u_s = 0;             // standard uncertainty of each of its two marks
+  Span span;              // of several: from the first begin to the last end, pads included
+  double duration_s = 0;  // of several: their sum, without the pads between them
+  double shortest_s = 0;  // of several: the shortest one
+  double mark_u_s = 0;    // standard uncertainty of each of its two marks
   std::optional<Span> pad_before;  // idle time that ends at the window's begin
   std::optional<Span> pad_after;   // idle time that starts at the window's end
   const domain::Serve* serve = nullptr;
@@ -35,8 +38,27 @@ struct Window {
 };
 
 bool served(const domain::RequestRecord& request);
-/// Absent when the window was never served or has no length.
-std::optional<Window> find_window(const domain::Recording& recording);
+/// In order, without those that were never served or have no length.
+std::vector<Window> find_windows(const domain::Recording& recording);
+
+/// The windows of a trial and what they are together.
+class Windows {
+ public:
+  explicit Windows(std::vector<Window> windows);
+
+  bool empty() const { return each_.empty(); }
+
+  const std::vector<Window>& each() const { return each_; }
+
+  /// One time and one token set: the sums of those of the windows. Not of an empty list.
+  const Window& all() const { return all_; }
+
+ private:
+  std::vector<Window> each_;
+  std::unique_ptr<domain::Serve> served_;  // of several windows, one after another
+  Window all_;
+};
+
 std::optional<Span> phase_span(const domain::Recording& recording, domain::PhaseName name);
 
 }  // namespace llem::analysis

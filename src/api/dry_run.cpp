@@ -124,6 +124,19 @@ std::string size_text(const domain::Plan& plan) {
                      range_of(needed, static_cast<std::int64_t>(plan.trials.size())));
 }
 
+/// Said where a trial measures more than one window.
+std::string windows_text(const domain::Plan& plan) {
+  const auto [fewest, most] = std::ranges::minmax(
+      plan.configurations, {}, [](const auto& c) { return c.measure.windows_per_trial; });
+  const std::int64_t low = fewest.measure.windows_per_trial;
+  const std::int64_t high = most.measure.windows_per_trial;
+  return high == 1 ? ""
+                   : fmt::format(
+                         "windows       {} a trial, one after another with one engine "
+                         "process\n",
+                         range_of(low, high));
+}
+
 std::string precision_text(const domain::Plan& plan) {
   if (!plan.study.precision) {
     return {};
@@ -244,7 +257,7 @@ std::string text_of(const DryRun& run, const std::string& root) {
   const bool single = plan.configurations.size() == 1;
   std::string text = fmt::format("plan          {} ({} configuration{}, {})\n", plan.study_name,
                                  plan.configurations.size(), single ? "" : "s", size_text(plan));
-  text += precision_text(plan);
+  text += windows_text(plan) + precision_text(plan);
   if (single) {
     text += one_configuration(plan.configurations.front(), run.predictions.front().memory);
   } else {

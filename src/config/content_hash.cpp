@@ -45,6 +45,9 @@ std::string content_hash(const domain::Configuration& configuration) {
   Json measure = Json::object();
   measure["warmup"] = hashed(configuration.measure.warmup);
   measure["window"] = hashed(configuration.measure.window);
+  if (configuration.measure.windows_per_trial != domain::Measure{}.windows_per_trial) {
+    measure["windows_per_trial"] = configuration.measure.windows_per_trial;
+  }
   Json content = Json::object();
   content["defaults"] = kDefaultsVersion;
   content["model"] = identity(configuration);

@@ -309,8 +309,11 @@ Expected<void> resolve_study(domain::Study& study, const domain::Measure& measur
 }  // namespace
 
 TimeRange declared_time(const domain::Measure& measure) {
+  const auto windows = static_cast<double>(measure.windows_per_trial);
+  // A pad before each window and one after the last.
   const double fixed = *measure.baseline.bare_s + *measure.baseline.loaded_s +
-                       2 * *measure.window.pad_s + *measure.window.min_s + *measure.cooldown_s;
+                       (windows + 1) * *measure.window.pad_s + windows * *measure.window.min_s +
+                       *measure.cooldown_s;
   return {fixed + *measure.warmup.min_s, fixed + *measure.warmup.max_s};
 }
 

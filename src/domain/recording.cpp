@@ -143,10 +143,10 @@ const base::Table& ScheduleRecord::table() {
       field<&ScheduleRecord::dataset_prompts>("dataset_prompts", "Prompts in the data set"),
       field<&ScheduleRecord::skipped_prompts>("skipped_prompts", "Prompts that could not be used"),
       field<&ScheduleRecord::prompts_repeat>("prompts_repeat",
-                                             "Whether the window used a prompt twice"),
+                                             "Whether the windows used a prompt twice"),
       field<&ScheduleRecord::stop_at_eos>("stop_at_eos", "Whether outputs may end early"),
       field<&ScheduleRecord::requests_sha256>(
-          "requests_sha256", "SHA-256 over the window's prompt tokens and output limits")};
+          "requests_sha256", "SHA-256 over the windows' prompt tokens and output limits")};
   static constexpr base::Table table{"schedule_record", "How the schedule came about", fields};
   return table;
 }
@@ -219,7 +219,9 @@ const base::Table& Recording::table() {
       field<&Recording::anchor_begin>("anchor_begin", "Clocks at the begin"),
       field<&Recording::anchor_end>("anchor_end", "Clocks at the end"),
       field<&Recording::clock_offset>("clock_offset", "Worker clock against host clock"),
-      field<&Recording::phases>("phases", "Intervals of the trial", {.required = true}),
+      field<&Recording::phases>(
+          "phases", "Intervals of the trial in their order, one for each window and each pad",
+          {.required = true}),
       field<&Recording::channels>("channels", "Signals in traces.parquet", {.required = true}),
       field<&Recording::devices>("devices", "Devices with sensors"),
       field<&Recording::host>("host", "The machine"),
@@ -239,10 +241,14 @@ const Phase* Recording::find_phase(PhaseName name) const {
   return it == phases.end() ? nullptr : &*it;
 }
 
-const Serve* Recording::find_serve(std::string_view label) const {
-  const auto it =
-      std::find_if(serves.begin(), serves.end(), [&](const Serve& s) { return s.label == label; });
-  return it == serves.end() ? nullptr : &*it;
+std::vector<const Serve*> Recording::windows() const {
+  std::vector<const Serve*> windows;
+  for (const Serve& serve : serves) {
+    if (is_window_label(serve.label)) {
+      windows.push_back(&serve);
+    }
+  }
+  return windows;
 }
 
 }  // namespace llem::domain

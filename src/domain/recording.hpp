@@ -128,7 +128,7 @@ struct ScheduleRecord {
   std::string dataset;
   std::int64_t dataset_prompts = 0;
   std::int64_t skipped_prompts = 0;  // too short for an exact length, or empty
-  bool prompts_repeat = false;  // the window used a prompt twice (the cache was emptied between)
+  bool prompts_repeat = false;  // the windows used a prompt twice (the cache was emptied between)
   bool stop_at_eos = false;
   std::string requests_sha256;  // over the window's prompts (token ids) and output limits
   static const base::Table& table();
@@ -209,7 +209,8 @@ struct Recording {
   std::vector<Serve> serves;
 
   const Phase* find_phase(PhaseName name) const;
-  const Serve* find_serve(std::string_view label) const;
+  /// In the order in which they were served.
+  std::vector<const Serve*> windows() const;
 };
 
 }  // namespace llem::domain

@@ -288,6 +288,25 @@ struct Compute {
   static const base::Table& table();
 };
 
+/// One of the windows of a trial, by itself.
+struct WindowFigures {
+  std::int64_t window = 1;
+  double window_s = 0;
+  std::int64_t requests = 0;
+  std::int64_t output_tokens = 0;
+  std::int64_t input_tokens = 0;
+  std::string scope;  // of its energies
+  std::optional<Value> gross_j;
+  std::optional<Value> net_j;
+  std::optional<Value> gross_j_per_output_token;
+  Value output_tokens_per_s;
+  std::optional<double> mean_power_w;
+  std::optional<double> service_ttft_median_s;
+  std::optional<double> itl_median_s;
+  std::optional<double> e2e_median_s;
+  static const base::Table& table();
+};
+
 struct MemoryFigure {
   double bytes = 0;
   std::string source;
@@ -376,6 +395,7 @@ struct TrialResult {
   std::optional<Latency> latency;
   std::optional<Throughput> throughput;
   std::optional<Lengths> lengths;
+  std::vector<WindowFigures> windows;
   std::optional<Phases> phases;
   std::optional<Compute> compute;
   std::optional<Memory> memory;

@@ -6,6 +6,34 @@ namespace llem::domain {
 
 using base::field;
 
+const base::Table& WindowFigures::table() {
+  static constexpr std::array fields{
+      field<&WindowFigures::window>("window", "Which window of the trial, from 1"),
+      field<&WindowFigures::window_s>("window_s", "Length of the window", {.unit = "s"}),
+      field<&WindowFigures::requests>("requests", "Requests that ended normally"),
+      field<&WindowFigures::output_tokens>("output_tokens", "Output tokens delivered",
+                                           {.unit = "tokens"}),
+      field<&WindowFigures::input_tokens>("input_tokens", "Input tokens", {.unit = "tokens"}),
+      field<&WindowFigures::scope>("scope", "What the energies cover"),
+      field<&WindowFigures::gross_j>("gross_j", "Gross energy of the window", {.unit = "J"}),
+      field<&WindowFigures::net_j>("net_j", "Gross energy less idle power times window",
+                                   {.unit = "J"}),
+      field<&WindowFigures::gross_j_per_output_token>(
+          "gross_j_per_output_token", "Gross energy per output token", {.unit = "J/token"}),
+      field<&WindowFigures::output_tokens_per_s>("output_tokens_per_s", "Output tokens per second",
+                                                 {.unit = "tokens/s"}),
+      field<&WindowFigures::mean_power_w>("mean_power_w", "Gross energy divided by window",
+                                          {.unit = "W"}),
+      field<&WindowFigures::service_ttft_median_s>(
+          "service_ttft_median_s", "Median service time to first token", {.unit = "s"}),
+      field<&WindowFigures::itl_median_s>("itl_median_s", "Median gap between tokens",
+                                          {.unit = "s"}),
+      field<&WindowFigures::e2e_median_s>("e2e_median_s", "Median time of whole requests",
+                                          {.unit = "s"})};
+  static constexpr base::Table table{"window_figures", "One window by itself", fields};
+  return table;
+}
+
 const base::Table& MemoryFigure::table() {
   static constexpr std::array fields{
       field<&MemoryFigure::bytes>("bytes", "Bytes"),
@@ -137,6 +165,8 @@ const base::Table& TrialResult::table() {
       field<&TrialResult::latency>("latency", "Latencies"),
       field<&TrialResult::throughput>("throughput", "Rates"),
       field<&TrialResult::lengths>("lengths", "Lengths that really ran"),
+      field<&TrialResult::windows>("windows",
+                                   "Each window by itself; every other block is over all of them"),
       field<&TrialResult::phases>("phases", "Prefill and decode"),
       field<&TrialResult::compute>("compute", "Operations and bytes"),
       field<&TrialResult::memory>("memory", "Memory, each figure with its source"),

@@ -248,6 +248,11 @@ const base::Table& Measure::table() {
       field<&Measure::baseline>("baseline", "Idle power", {.hashed = false}),
       field<&Measure::warmup>("warmup", "Work before the window"),
       field<&Measure::window>("window", "The measured window"),
+      field<&Measure::windows_per_trial>(
+          "windows_per_trial",
+          "Windows one after another with the same engine process; more than one tells the "
+          "variance of launches from that of runs",
+          {.min = 1, .max = 100}),
       field<&Measure::cooldown_s>("cooldown_s", "Rest after the window (full 5, quick 0.5)",
                                   {.unit = "s", .min = 0, .max = 3600, .hashed = false}),
       field<&Measure::strict>("strict", "A flagged trial counts as failed", {.hashed = false})};

@@ -156,8 +156,9 @@ struct Measure {
   Baseline baseline;
   Warmup warmup;
   Window window;
-  std::optional<double> cooldown_s;  // full 5, quick 0.5
-  bool strict = false;               // a flagged trial counts as failed
+  std::int64_t windows_per_trial = 1;  // one after another with the same engine process
+  std::optional<double> cooldown_s;    // full 5, quick 0.5
+  bool strict = false;                 // a flagged trial counts as failed
   static const base::Table& table();
 };
 

@@ -16,9 +16,55 @@ const base::Table& Aggregate::table() {
       field<&Aggregate::cv_ratio>("cv_ratio", "Coefficient of variation", {.unit = "1"}),
       field<&Aggregate::cycles>("cycles", "Each cycle's own value"),
       field<&Aggregate::method>("method", "How it was obtained"),
+      field<&Aggregate::median>("median", "Median of the cycles, where one is an outlier"),
+      field<&Aggregate::hodges_lehmann>(
+          "hodges_lehmann", "Median of the means of all pairs of cycles, where one is an outlier"),
       field<&Aggregate::source>("source", "measured, derived or estimated")};
   static constexpr base::Table table{"aggregate", "One number over the cycles of a configuration",
                                      fields};
+  return table;
+}
+
+const base::Table& VarianceComponents::table() {
+  static constexpr std::array fields{
+      field<&VarianceComponents::metric>("metric", "gross_j_per_output_token, output_tokens_per_s"),
+      field<&VarianceComponents::n_launches>("n_launches", "Launches of the engine: trials"),
+      field<&VarianceComponents::n_runs>("n_runs", "Runs of all launches: windows"),
+      field<&VarianceComponents::mean>("mean", "Mean of the means of the launches"),
+      field<&VarianceComponents::launch_variance>(
+          "launch_variance",
+          "Between launches alone, in the square of the metric's unit; negative where "
+          "the runs differ more than the launches"),
+      field<&VarianceComponents::launch_interval>(
+          "launch_interval", "Of launch_variance; absent below three launches"),
+      field<&VarianceComponents::run_variance>(
+          "run_variance", "Between runs of one launch, in the square of the metric's unit"),
+      field<&VarianceComponents::run_interval>("run_interval", "Of run_variance"),
+      field<&VarianceComponents::launch_and_run_variance>(
+          "launch_and_run_variance",
+          "Between launches of one run each: the two levels cannot be told apart"),
+      field<&VarianceComponents::method>("method", "anova, or launches_only")};
+  static constexpr base::Table table{"variance_components",
+                                     "Spread of one number by level of repetition", fields};
+  return table;
+}
+
+const base::Table& Outlier::table() {
+  static constexpr std::array fields{
+      field<&Outlier::trial>("trial", "Number of the trial in the plan"),
+      field<&Outlier::cycle>("cycle", "Cycle of the trial"),
+      field<&Outlier::metric>("metric", "gross_j_per_output_token, output_tokens_per_s"),
+      field<&Outlier::value>("value", "What the trial says"),
+      field<&Outlier::median>("median", "What the middle trial says"),
+      field<&Outlier::deviations>(
+          "deviations",
+          "Distance in 1.4826 times the median absolute deviation; 0 where that is 0"),
+      field<&Outlier::causes>("causes",
+                              "Reason codes of the trial that may explain it; empty: no cause "
+                              "recorded")};
+  static constexpr base::Table table{
+      "outlier", "A trial far from the others of its configuration; it stays in every number",
+      fields};
   return table;
 }
 
@@ -88,7 +134,10 @@ const base::Table& ConfigurationResult::table() {
       field<&ConfigurationResult::mfu_ratio>(
           "mfu_ratio", "Operations per second over the dense peak", {.unit = "1"}),
       field<&ConfigurationResult::mbu_ratio>(
-          "mbu_ratio", "Bytes per second over the peak bandwidth", {.unit = "1"})};
+          "mbu_ratio", "Bytes per second over the peak bandwidth", {.unit = "1"}),
+      field<&ConfigurationResult::variance>(
+          "variance", "Spread by level of repetition, of two launches or more"),
+      field<&ConfigurationResult::outliers>("outliers", "Trials far from the others")};
   static constexpr base::Table table{"configuration_result", "What a configuration says", fields};
   return table;
 }

@@ -22,7 +22,38 @@ struct Aggregate {
   std::optional<double> cv_ratio;  // over cycles
   std::vector<double> cycles;      // each cycle's own value, in cycle order
   std::string method;              // ratio_of_sums, mean
+  std::optional<double> median;    // of the cycles; where one of them is labelled an outlier
+  std::optional<double> hodges_lehmann;
   Provenance source = Provenance::derived;
+  static const base::Table& table();
+};
+
+/// How far one number varies from launch to launch of the engine (a trial each), and from run to
+/// run of one launch (a window each). Requests of a run share its power and are no level of their
+/// own.
+struct VarianceComponents {
+  std::string metric;  // gross_j_per_output_token, output_tokens_per_s
+  std::int64_t n_launches = 0;
+  std::int64_t n_runs = 0;                // of all launches
+  double mean = 0;                        // of the launches' means
+  std::optional<double> launch_variance;  // alone; an estimate, so it may be negative
+  std::optional<IntervalValue> launch_interval;
+  std::optional<double> run_variance;
+  std::optional<IntervalValue> run_interval;
+  std::optional<double> launch_and_run_variance;  // where each launch has one run only
+  std::string method;                             // anova, launches_only
+  static const base::Table& table();
+};
+
+/// A trial far from the others of its configuration. It stays in every number.
+struct Outlier {
+  std::int64_t trial = 0;
+  std::int64_t cycle = 1;
+  std::string metric;
+  double value = 0;
+  double median = 0;                // of the trials
+  double deviations = 0;            // from it, in 1.4826 times the median absolute deviation
+  std::vector<std::string> causes;  // reason codes of the trial that may explain it
   static const base::Table& table();
 };
 
@@ -63,6 +94,8 @@ struct ConfigurationResult {
   std::optional<Aggregate> flops_per_s;
   std::optional<Aggregate> mfu_ratio;
   std::optional<Aggregate> mbu_ratio;
+  std::vector<VarianceComponents> variance;
+  std::vector<Outlier> outliers;
   static const base::Table& table();
 };
 

@@ -1,6 +1,7 @@
 #include "domain/timeline.hpp"
 
 #include <array>
+#include <string>
 
 namespace llem::domain {
 
@@ -40,6 +41,14 @@ const base::Table& RequestRecord::table() {
       field<&RequestRecord::token_offset>("token_offset", "Index of its first token time")};
   static constexpr base::Table table{"request", "One request", fields};
   return table;
+}
+
+std::string window_label(std::int64_t index) {
+  return index == 0 ? "window" : "window_" + std::to_string(index + 1);
+}
+
+bool is_window_label(std::string_view label) {
+  return label == "window" || label.starts_with("window_");
 }
 
 }  // namespace llem::domain

@@ -52,7 +52,7 @@ struct StepRecord {
 
 /// One `serve` of the worker: warm-up or window.
 struct Serve {
-  std::string label;  // "warmup", "window"
+  std::string label;  // "warmup", or a window's: window_label()
   std::int64_t t_begin_ns = 0;
   std::int64_t t_end_ns = 0;
   std::int64_t passes = 0;
@@ -61,5 +61,9 @@ struct Serve {
   std::vector<std::int64_t> token_ns;
   std::vector<StepRecord> steps;
 };
+
+/// "window" for the first of a trial, then "window_2", "window_3" …; `index` from 0.
+std::string window_label(std::int64_t index);
+bool is_window_label(std::string_view label);
 
 }  // namespace llem::domain

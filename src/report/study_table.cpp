@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "domain/reason.hpp"
 #include "report/format.hpp"
+#include "report/spread.hpp"
 #include "stats/paired.hpp"
 
 namespace llem::report {
@@ -195,6 +196,18 @@ std::vector<std::string> failures(const domain::Summary& summary) {
   return entries;
 }
 
+/// What `words` say of each row, with its name.
+std::vector<std::string> named(const Rows& rows,
+                               std::vector<std::string> (*words)(const ConfigurationResult&)) {
+  std::vector<std::string> entries;
+  for (const auto* row : rows) {
+    for (const std::string& entry : words(*row)) {
+      entries.push_back(name_of(*row) + ", " + entry);
+    }
+  }
+  return entries;
+}
+
 std::vector<std::string> flags(const Rows& rows) {
   std::vector<std::pair<std::string, std::vector<std::string>>> by_code;
   for (const auto* row : rows) {
@@ -234,6 +247,8 @@ std::string study_table(const domain::Summary& summary, const TextOptions& optio
       plural(static_cast<std::int64_t>(rows.size()), "configuration"),
       plural(static_cast<std::int64_t>(summary.trials.size()), "trial"));
   text += lines_of(table, width) + extremes(rows, summary.n_missing == 0) + legend(rows);
+  text += listed("spread", named(rows, spread_words), width);
+  text += listed("outliers", named(rows, outlier_words), width);
   text += listed("failed", failures(summary), width);
   text += listed("flags", flags(rows), width);
   return text;

@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "domain/reason.hpp"
 #include "report/format.hpp"
+#include "report/spread.hpp"
 #include "report/study_notes.hpp"
 #include "report/study_table.hpp"
 
@@ -190,6 +191,19 @@ void compute_line(Block& block, const ConfigurationResult& c) {
   block.line("compute", text);
 }
 
+void spread_lines(Block& block, const ConfigurationResult& c) {
+  std::string_view label = "spread";
+  for (const std::string& words : spread_words(c)) {
+    block.line(label, words);
+    label = "";
+  }
+  label = "outlier";
+  for (const std::string& words : outlier_words(c)) {
+    block.line(label, words);
+    label = "";
+  }
+}
+
 void flag_lines(Block& block, const std::vector<std::string>& codes) {
   if (codes.empty()) {
     block.line("flags", "none");
@@ -244,6 +258,7 @@ std::string configuration_text(const domain::ConfigurationResult& result,
     throughput_line(block, result);
     latency_line(block, result);
     compute_line(block, result);
+    spread_lines(block, result);
     if (result.n_used < 3) {
       block.line("",
                  fmt::format("no intervals: they need three cycles, {} measured", result.n_used));

@@ -40,7 +40,7 @@ struct ServeHead {
 const base::Table& ServeHead::table() {
   using base::field;
   static constexpr std::array fields{
-      field<&ServeHead::label>("label", "warmup or window", {.required = true}),
+      field<&ServeHead::label>("label", "warmup, window, window_2 ...", {.required = true}),
       field<&ServeHead::t_begin_ns>("t_begin_ns", "Begin", {.unit = "ns", .required = true}),
       field<&ServeHead::t_end_ns>("t_end_ns", "End", {.unit = "ns", .required = true}),
       field<&ServeHead::passes>("passes", "Passes completed"),

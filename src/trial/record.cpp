@@ -23,14 +23,12 @@ namespace llem::trial {
 
 namespace {
 
-// Passes of disjoint prompts made ready before the window; a window that needs more starts again at
-// the first, with the engine's cache emptied.
+// Passes of disjoint prompts made ready for each window; a window that needs more starts again at
+// its first, with the engine's cache emptied.
 constexpr std::int64_t kDistinctPasses = 16;
 constexpr std::int64_t kLargestClockBoundNs = 1'000'000;
 constexpr Seconds kStopGrace{5};
-// Labels of what is served.
 constexpr const char* kWarmup = "warmup";
-constexpr const char* kWindow = "window";
 
 std::string timeout_code(domain::PhaseName phase) {
   switch (phase) {
@@ -136,19 +134,13 @@ Expected<void> Recorder::all_phases() {
   begin_phase(domain::PhaseName::loaded_idle, measure.baseline.loaded_s);
   LLEM_TRY(rest(*measure.baseline.loaded_s));
   LLEM_TRY(warm_up());
-  // Before the pad, so that nothing but idle time lies between the two.
-  LLEM_TRY(engine_->write_schedule(kWindow,
-                                   wire_schedule(schedules_.window, spec_.configuration, block())));
-  sys::release_free_memory();  // of tokenising and scheduling
-  begin_phase(domain::PhaseName::pad_before, measure.window.pad_s);
-  sampler_->quicken(true);
-  LLEM_TRY(rest(*measure.window.pad_s));
-  sampler_->quicken(false);
-  LLEM_TRY(serve_window());
-  begin_phase(domain::PhaseName::pad_after, measure.window.pad_s);
-  sampler_->quicken(true);
-  LLEM_TRY(rest(*measure.window.pad_s));
-  sampler_->quicken(false);
+  LLEM_TRY(write_window_schedules());
+  LLEM_TRY(pad(domain::PhaseName::pad_before));
+  for (std::int64_t window = 0; window < measure.windows_per_trial; ++window) {
+    LLEM_TRY(serve_window(window));
+    // Also the pad before the next window.
+    LLEM_TRY(pad(domain::PhaseName::pad_after));
+  }
   begin_phase(domain::PhaseName::cooldown, measure.cooldown_s);
   stop_engine();
   // Everything is measured: an interrupt now ends the study, not this trial.
@@ -195,19 +187,19 @@ Expected<void> Recorder::start_engine() {
 Expected<void> Recorder::prepare() {
   const domain::Workload& workload = spec_.configuration.workload;
   const domain::Deploy& deploy = spec_.configuration.deploy;
+  const std::int64_t passes = kDistinctPasses * spec_.configuration.measure.windows_per_trial;
   std::int64_t empty_prompts = 0;
   protocol::PromptRequest request;
   request.chat_template =
       std::string(words(workload.chat_template)[static_cast<std::size_t>(workload.chat_template)]);
   if (workload.dataset.name == "synthetic") {
     LLEM_ASSIGN(request.synthetic_lengths,
-                workload::synthetic_lengths(workload, deploy, block(), kDistinctPasses));
+                workload::synthetic_lengths(workload, deploy, block(), passes));
     request.synthetic_seed = static_cast<std::int64_t>(
         base::derive_seed(static_cast<std::uint64_t>(workload.seed), "synthetic", block()) >> 1);
   } else {
-    LLEM_ASSIGN(
-        const workload::PromptChoice choice,
-        workload::choose_prompts(workload, deploy, spec_.prompts, block(), kDistinctPasses));
+    LLEM_ASSIGN(const workload::PromptChoice choice,
+                workload::choose_prompts(workload, deploy, spec_.prompts, block(), passes));
     empty_prompts = choice.empty_prompts;
     for (const std::int64_t index : choice.indices) {
       request.texts.push_back(spec_.prompts[static_cast<std::size_t>(index)]);
@@ -301,14 +293,39 @@ void Recorder::note_warmup_pass(domain::Serve pass) {
   all.t_end_ns = pass.t_end_ns;
 }
 
-Expected<void> Recorder::serve_window() {
+/// Before the pads, so that nothing but idle time lies between them and the windows.
+Expected<void> Recorder::write_window_schedules() {
+  const std::int64_t windows = spec_.configuration.measure.windows_per_trial;
+  for (std::int64_t window = 0; window < windows; ++window) {
+    const auto passes = workload::window_share(schedules_.window, window, windows);
+    LLEM_TRY(engine_->write_schedule(domain::window_label(window),
+                                     wire_schedule(passes, spec_.configuration, block())));
+    window_passes_.push_back(static_cast<std::int64_t>(passes.size()));
+  }
+  recording_.schedule.prompts_repeat |=
+      static_cast<std::int64_t>(schedules_.window.size()) < windows;
+  sys::release_free_memory();  // of tokenising and scheduling
+  return {};
+}
+
+Expected<void> Recorder::pad(domain::PhaseName name) {
+  const double seconds = *spec_.configuration.measure.window.pad_s;
+  begin_phase(name, seconds);
+  sampler_->quicken(true);
+  LLEM_TRY(rest(seconds));
+  sampler_->quicken(false);
+  return {};
+}
+
+Expected<void> Recorder::serve_window(std::int64_t number) {
   const domain::Window& window = spec_.configuration.measure.window;
   protocol::Repeat repeat;
   repeat.min_s = *window.min_s;
   repeat.min_requests = window.min_requests.value_or(0);
   begin_phase(domain::PhaseName::window, repeat.min_s);
   engine_->watch_silence(Seconds(0));
-  auto outcome = engine_->serve(kWindow, repeat, phase_deadline(spec_.timeouts.window_s));
+  auto outcome =
+      engine_->serve(domain::window_label(number), repeat, phase_deadline(spec_.timeouts.window_s));
   if (!outcome) {
     return tl::unexpected(outcome.error());
   }
@@ -321,7 +338,7 @@ Expected<void> Recorder::serve_window() {
   recording_.phases.push_back({domain::PhaseName::window, served.t_begin_ns, served.t_end_ns});
   open_phase_.reset();
   recording_.schedule.prompts_repeat |=
-      served.passes > static_cast<std::int64_t>(schedules_.window.size());
+      served.passes > window_passes_[static_cast<std::size_t>(number)];
   recording_.serves.push_back(std::move(outcome->serve));
   if (outcome->cancelled || engine_->interrupted()) {
     return failure(ErrorKind::interrupted, "interrupted", {}, "interrupted");

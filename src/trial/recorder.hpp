@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "base/random.hpp"
 #include "domain/recording.hpp"
@@ -28,7 +29,9 @@ class Recorder {
   Expected<void> prepare();
   Expected<void> warm_up();
   void note_warmup_pass(domain::Serve pass);
-  Expected<void> serve_window();
+  Expected<void> write_window_schedules();
+  Expected<void> pad(domain::PhaseName name);
+  Expected<void> serve_window(std::int64_t number);
   void stop_engine();
   void note_unused_devices();
   void finish();
@@ -51,6 +54,7 @@ class Recorder {
   Ports& ports_;
   domain::Recording recording_;
   workload::Schedules schedules_;
+  std::vector<std::int64_t> window_passes_;  // of distinct prompts, by window
   MonotonicTime deadline_;
   domain::PhaseName current_phase_ = domain::PhaseName::baseline;
   std::optional<domain::Phase> open_phase_;

@@ -189,6 +189,25 @@ Expected<Schedules> make_schedules(const domain::Workload& workload, const domai
   return schedules;
 }
 
+std::vector<Pass> window_share(const std::vector<Pass>& passes, std::int64_t window,
+                               std::int64_t windows) {
+  const auto count = static_cast<std::int64_t>(passes.size());
+  std::int64_t begin = window * count / windows;
+  std::int64_t end = (window + 1) * count / windows;
+  if (count < windows) {
+    begin = window % count;
+    end = begin + 1;
+  }
+  std::vector<Pass> share(passes.begin() + begin, passes.begin() + end);
+  // Ids count the passes of the window, as the worker does.
+  for (std::size_t p = 0; p < share.size(); ++p) {
+    for (std::size_t i = 0; i < share[p].size(); ++i) {
+      share[p][i].id = fmt::format("p{}r{}", p, i);
+    }
+  }
+  return share;
+}
+
 std::uint64_t sampling_seed(const domain::Workload& workload, std::uint64_t block) {
   return base::derive_seed(static_cast<std::uint64_t>(workload.seed), "sampling", block);
 }

@@ -63,6 +63,11 @@ Expected<Schedules> make_schedules(const domain::Workload& workload, const domai
                                    const std::vector<std::vector<std::int64_t>>& tokens,
                                    std::int64_t model_context, std::uint64_t block);
 
+/// The passes of one of several windows, `window` from 0: each window has its own share of the
+/// passes, in order. Where there are fewer passes than windows, the passes take turns.
+std::vector<Pass> window_share(const std::vector<Pass>& passes, std::int64_t window,
+                               std::int64_t windows);
+
 /// The seed of the engine's sampler for this block.
 std::uint64_t sampling_seed(const domain::Workload& workload, std::uint64_t block);
 

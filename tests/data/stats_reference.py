@@ -223,6 +223,56 @@ PAIRS = {
     "unlike": ([2.0, 2.2, 1.9, 2.4, 2.1, 2.0], [1.0, 1.3, 0.9, 1.1, 1.2, 1.0]),
 }
 
+def launches(seed, sizes, between, within):
+    random = np.random.default_rng(seed)
+    return [[float(x) for x in (100 + between * random.normal() + within * random.normal(size=size)).round(6)] for size in sizes]
+
+
+def robust(values):
+    scale = float(stats.median_abs_deviation(values, scale=1 / 1.4826))
+    middle = float(np.median(values))
+    walsh = [(a + b) / 2 for a, b in itertools.combinations_with_replacement(values, 2)]
+    return {"values": values, "median": middle, "scale": scale, "hodges_lehmann": float(np.median(walsh)),
+            "outliers": [i for i, v in enumerate(values) if abs(v - middle) > 5 * scale]}
+
+
+ROBUST = {
+    "five": [412.3, 409.8, 415.1, 411.0, 410.2],
+    "one_far": [412.3, 409.8, 415.1, 411.0, 410.2, 480.9],
+    "both_sides": [10.0, 10.1, 9.9, 10.05, 9.95, 2.0, 17.5],
+    "edge": [1.0, 2.0, 3.0, 4.0, 5.0, 11.0, 20.0],
+}
+
+LAUNCHES = {
+    "balanced": launches(21, [4] * 6, 3.0, 1.0),
+    "two": launches(22, [3, 3], 2.0, 1.0),
+    "unbalanced": launches(23, [2, 5, 3, 1, 4], 2.0, 2.0),
+    "runs_only": launches(24, [3] * 5, 0.0, 1.0),
+    "launches_only": launches(25, [2] * 8, 5.0, 0.01),
+}
+
+
+def components(groups):
+    """Through quadratic forms: the expected mean squares of a design matrix, instead of the textbook's n0."""
+    y = np.concatenate(groups) - 100  # both forms leave a constant out; less is lost to rounding
+    z = np.zeros((len(y), len(groups)))
+    z[np.arange(len(y)), np.repeat(np.arange(len(groups)), [len(g) for g in groups])] = 1
+    hat = z @ np.linalg.inv(z.T @ z) @ z.T
+    mean = np.full((len(y), len(y)), 1 / len(y))
+    between, within = hat - mean, np.eye(len(y)) - hat
+    # E[y'Qy] = s_a tr(Z'QZ) + s_e tr(Q), solved for the two variances.
+    a = np.array([[np.trace(z.T @ q @ z), np.trace(q)] for q in (between, within)])
+    s_a, s_e = np.linalg.solve(a, [y @ between @ y, y @ within @ y])
+    df_a, df_e = len(groups) - 1, len(y) - len(groups)
+    h = stats.hmean([len(g) for g in groups])
+    means = [np.mean(g) for g in groups]
+    s_u = h * np.var(means, ddof=1)
+    interval = [df_a * (s_u - stats.f.ppf(p, df_a, df_e) * s_e) / (h * stats.chi2.ppf(p, df_a)) for p in (0.975, 0.025)]
+    return {"groups": groups, "mean": float(np.mean(means)), "between": float(s_a), "within": float(s_e),
+            "between_interval": [float(x) for x in interval],
+            "within_interval": [float(df_e * s_e / stats.chi2.ppf(p, df_e)) for p in (0.975, 0.025)]}
+
+
 ROWS = [[1.0, 2.0, 0.5], [1.0, 1.0, 2.0], [1.0, 4.0, 1.0], [1.0, 3.0, 3.0], [1.0, 0.0, 1.0], [1.0, 5.0, 2.0]]
 
 reference = {
@@ -241,6 +291,8 @@ reference = {
         "one held at zero": nonnegative(ROWS, [1.0, 9.8, 1.2, 10.9, 8.9, 2.1], [0.0, 1.0, -1.0]),
         "two held at zero": nonnegative(ROWS, [9.0, 3.0, 8.0, 1.0, 9.5, 2.0], [1.0, 0.0, 0.0]),
     },
+    "variance_components": {name: components(groups) for name, groups in LAUNCHES.items()},
+    "robust": {name: robust(values) for name, values in ROBUST.items()},
     "order_statistics": [
         order_statistics(n, p, level)
         for n, p, level in [

@@ -10,7 +10,7 @@ import harness
 
 RUNS = os.path.join(harness.SOURCE, "tests", "golden", "runs")
 TABLE = os.path.join(harness.SOURCE, "docs", "results.md")
-BLOCKS = ("identity", "validity", "energy", "efficiency", "latency", "throughput", "lengths", "phases", "compute",
+BLOCKS = ("identity", "validity", "energy", "efficiency", "latency", "throughput", "lengths", "windows", "phases", "compute",
           "memory", "thermal", "warmup", "host_load", "configuration", "overhead", "cost")
 
 

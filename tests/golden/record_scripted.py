@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Records tests/golden/runs/scripted-gpu-and-rapl anew: record_scripted.py LLEM WORKERS FAKE-NVML OUT
+"""Records tests/golden/runs/scripted-gpu-and-rapl or scripted-two-windows anew, as OUT is named:
+record_scripted.py LLEM WORKERS FAKE-NVML OUT
 
 The test engine plays the steps of a model of 8 billion parameters, the stand-ins for NVML and powercap give constant
 power. What names the machine it ran on is taken out.
@@ -42,6 +43,13 @@ DEVICE = {"uuid": "GPU-fa4e0000-0000-4000-8000-000000000000", "name": "NVIDIA H2
 HOST = {"hostname": "host", "kernel": "6.1.0", "os": ""}
 
 
+def study(name):
+    if name != "scripted-two-windows":
+        return STUDY
+    return STUDY.replace("min_s: 24", "min_s: 8").replace("  cooldown_s", "  windows_per_trial: 2\n  cooldown_s").replace(
+        "cycles: 1", "cycles: 3")
+
+
 def make_anonymous(run):
     """The names of the host, wherever documents and lines have them."""
     for folder, _, files in os.walk(run):
@@ -75,7 +83,7 @@ def main():
         try:
             maker.stdout.readline()
             with open(os.path.join(folder, "study.yaml"), "w", encoding="utf-8") as file:
-                file.write(STUDY)
+                file.write(study(os.path.basename(out)))
             os.makedirs(os.path.join(folder, "llem"))
             shutil.copy(os.path.join(HERE, "user.yaml"), os.path.join(folder, "llem", "config.yaml"))
             environment = {**os.environ, "XDG_CONFIG_HOME": folder, "LLEM_WORKER_DIR": workers, "LLEM_NVML_LIBRARY": fake_nvml,

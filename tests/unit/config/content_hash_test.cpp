@@ -45,6 +45,12 @@ TEST(ContentHash, ignores_key_order_comments_and_defaults_written_out) {
             plain);
 }
 
+TEST(ContentHash, tells_trials_of_several_windows_from_those_of_one) {
+  EXPECT_EQ(hash("measure: {windows_per_trial: 1}\n"), hash(""));
+  EXPECT_NE(hash("measure: {windows_per_trial: 2}\n"), hash(""));
+  EXPECT_NE(hash("measure: {windows_per_trial: 3}\n"), hash("measure: {windows_per_trial: 2}\n"));
+}
+
 TEST(ContentHash, ignores_names_paths_devices_meters_and_policies) {
   const std::string plain = hash("");
   EXPECT_EQ(hash("name: other\n"), plain);

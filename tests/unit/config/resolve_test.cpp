@@ -51,6 +51,19 @@ TEST(Resolve, writes_out_the_defaults_of_the_quick_profile) {
   EXPECT_EQ(config->study.timeout_s, 600);
 }
 
+TEST(Resolve, counts_each_window_and_the_pads_around_them) {
+  const auto config = resolved("model: x\nmeasure: {windows_per_trial: 3}\n");
+  ASSERT_TRUE(config) << error_text(config);
+  const TimeRange time = declared_time(config->measure);
+  EXPECT_EQ(time.low_s, 10 + 10 + 30 + 3 * 30 + 4 * 2 + 5);
+  EXPECT_EQ(time.high_s, 10 + 10 + 300 + 3 * 30 + 4 * 2 + 5);
+  EXPECT_EQ(config->study.timeout_s, 5 * time.high_s);
+  EXPECT_NE(
+      error_text(load_study("model: x\nmeasure: {windows_per_trial: 0}\n", "study.yaml", {}, {}))
+          .find("windows_per_trial"),
+      std::string::npos);
+}
+
 TEST(Resolve, changes_nothing_the_second_time) {
   const auto once = resolved(
       "model: x\nworkload: {sampling: creative}\ndeploy: {llamacpp: {n_threads: 3}}\n"

@@ -123,6 +123,67 @@ TEST(Text, of_fewer_than_three_cycles_says_why_there_is_no_interval) {
   EXPECT_NE(text.find("no intervals: they need three cycles, 1 measured"), std::string::npos);
 }
 
+domain::VarianceComponents a_spread(double launches, double runs) {
+  domain::VarianceComponents v;
+  v.metric = "gross_j_per_output_token";
+  v.n_launches = 5;
+  v.n_runs = 15;
+  v.mean = 0.5;
+  v.launch_variance = launches;
+  v.launch_interval = domain::IntervalValue{-1e-6, 1e-4, 0.95, "williams", 5};
+  v.run_variance = runs;
+  v.run_interval = domain::IntervalValue{0.25e-4, 2.25e-4, 0.95, "chi_squared", 15};
+  v.method = "anova";
+  return v;
+}
+
+// sqrt(0.25e-4)/0.5 is 1 %, sqrt(1e-4)/0.5 is 2 %.
+TEST(Text, of_several_windows_tells_launches_from_runs) {
+  auto c = a_result();
+  c.variance = {a_spread(0.25e-4, 1e-4)};
+  const std::string text = summary_text(one(c), {.width = 100});
+  EXPECT_NE(
+      text.find("  spread        J/output token: launches 1.0 % (0 to 2.0), runs 2.0 % (1.0 to "
+                "3.0); 5 launches"),
+      std::string::npos)
+      << text;
+  c.variance = {a_spread(-0.25e-4, 1e-4)};
+  EXPECT_NE(summary_text(one(c), {}).find("launches 0 % (0 to"), std::string::npos);
+}
+
+TEST(Text, of_single_windows_claims_no_levels) {
+  auto c = a_result();
+  domain::VarianceComponents v;
+  v.metric = "gross_j_per_output_token";
+  v.mean = 0.5;
+  v.launch_and_run_variance = 1e-4;
+  v.method = "launches_only";
+  c.variance = {v};
+  EXPECT_EQ(summary_text(one(c), {}).find("spread"), std::string::npos);
+}
+
+TEST(Text, of_an_outlier_names_its_cause_and_the_middles) {
+  auto c = a_result();
+  c.outliers = {{3, 4, "gross_j_per_output_token", 0.511, 0.412, 7.31, {"contention"}},
+                {4, 5, "output_tokens_per_s", 150, 214, 9.0, {}}};
+  c.gross_j_per_output_token->median = 0.412;
+  c.gross_j_per_output_token->hodges_lehmann = 0.4131;
+  const std::string text = summary_text(one(c), {.width = 100});
+  EXPECT_NE(
+      text.find("  outlier       cycle 4: 0.511 J/output token, 7.3 deviations from the median "
+                "0.412: contention\n"),
+      std::string::npos)
+      << text;
+  EXPECT_NE(text.find("the median 214: no cause recorded"), std::string::npos) << text;
+  EXPECT_NE(
+      text.find("median 0.412, Hodges-Lehmann 0.413 J/output token; nothing is left out of 0.412"),
+      std::string::npos)
+      << text;
+  auto two = one(c);
+  two.configurations.push_back(a_result());
+  EXPECT_NE(summary_text(two, {.width = 100}).find("\n  outliers\n"), std::string::npos);
+}
+
 TEST(Text, of_a_failure_shows_no_number_but_what_happened) {
   auto c = a_result();
   c.n_used = 0;

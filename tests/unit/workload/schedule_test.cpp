@@ -436,5 +436,41 @@ TEST(SamplingSeed, is_documented_and_changes_with_the_block) {
   EXPECT_NE(sampling_seed(workload, 0), sampling_seed(workload, 1));
 }
 
+std::vector<Pass> numbered_passes(std::int64_t count) {
+  std::vector<Pass> passes;
+  for (std::int64_t p = 0; p < count; ++p) {
+    passes.push_back({PlannedRequest{"p" + std::to_string(p) + "r0", {p}, 1, 1, false}});
+  }
+  return passes;
+}
+
+std::vector<std::int64_t> prompts_of(const std::vector<Pass>& passes) {
+  std::vector<std::int64_t> prompts;
+  for (const Pass& pass : passes) {
+    prompts.push_back(pass.front().prompt_tokens.front());
+  }
+  return prompts;
+}
+
+TEST(WindowShare, gives_each_window_passes_of_its_own) {
+  const auto passes = numbered_passes(7);
+  EXPECT_EQ(prompts_of(window_share(passes, 0, 3)), (std::vector<std::int64_t>{0, 1}));
+  EXPECT_EQ(prompts_of(window_share(passes, 1, 3)), (std::vector<std::int64_t>{2, 3}));
+  EXPECT_EQ(prompts_of(window_share(passes, 2, 3)), (std::vector<std::int64_t>{4, 5, 6}));
+  EXPECT_EQ(prompts_of(window_share(passes, 0, 1)),
+            (std::vector<std::int64_t>{0, 1, 2, 3, 4, 5, 6}));
+}
+
+TEST(WindowShare, lets_too_few_passes_take_turns) {
+  const auto passes = numbered_passes(2);
+  EXPECT_EQ(prompts_of(window_share(passes, 2, 3)), (std::vector<std::int64_t>{0}));
+}
+
+TEST(WindowShare, counts_the_passes_of_the_window_in_the_ids) {
+  const auto share = window_share(numbered_passes(4), 1, 2);
+  EXPECT_EQ(share[0].front().id, "p0r0");
+  EXPECT_EQ(share[1].front().id, "p1r0");
+}
+
 }  // namespace
 }  // namespace llem::workload
