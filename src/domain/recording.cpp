@@ -228,6 +228,9 @@ const base::Table& Recording::table() {
       field<&Recording::schedule>("schedule", "How the schedule came about"),
       field<&Recording::warmup>("warmup", "Work before the window"),
       field<&Recording::sampler>("sampler", "What the sampler did"),
+      field<&Recording::engine_stopped_ns>(
+          "engine_stopped_ns", "When the engine was told to end; until then the model was loaded",
+          {.unit = "ns"}),
       field<&Recording::notes>("notes", "Things noticed while recording")};
   static constexpr base::Table table{"recording", "Everything raw of one trial", fields};
   return table;

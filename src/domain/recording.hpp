@@ -201,6 +201,8 @@ struct Recording {
   ScheduleRecord schedule;
   WarmupRecord warmup;
   SamplerRecord sampler;
+  /// When the engine was told to end: until then the model was loaded.
+  std::optional<std::int64_t> engine_stopped_ns;
   std::vector<Note> notes;
   static const base::Table& table();
 

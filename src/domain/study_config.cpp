@@ -248,8 +248,9 @@ const base::Table& Measure::table() {
       field<&Measure::baseline>("baseline", "Idle power", {.hashed = false}),
       field<&Measure::warmup>("warmup", "Work before the window"),
       field<&Measure::window>("window", "The measured window"),
-      field<&Measure::cooldown_s>("cooldown_s", "Rest after the window (full 5, quick 0.5)",
-                                  {.unit = "s", .min = 0, .max = 3600, .hashed = false}),
+      field<&Measure::cooldown_s>(
+          "cooldown_s", "Rest after the window, with the model loaded (full 5, quick 0.5)",
+          {.unit = "s", .min = 0, .max = 3600, .hashed = false}),
       field<&Measure::strict>("strict", "A flagged trial counts as failed", {.hashed = false})};
   static constexpr base::Table table{"measure", "How to measure", fields};
   return table;

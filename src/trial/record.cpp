@@ -149,8 +149,8 @@ Expected<void> Recorder::all_phases() {
   sampler_->quicken(true);
   LLEM_TRY(rest(*measure.window.pad_s));
   sampler_->quicken(false);
+  // With the engine loaded: idle after the work is measured, too. finish() ends it.
   begin_phase(domain::PhaseName::cooldown, measure.cooldown_s);
-  stop_engine();
   // Everything is measured: an interrupt now ends the study, not this trial.
   auto rested = rest(*measure.cooldown_s);
   return rested || rested.error().kind == ErrorKind::interrupted ? Expected<void>() : rested;
@@ -333,6 +333,7 @@ void Recorder::stop_engine() {
   if (!engine_) {
     return;
   }
+  recording_.engine_stopped_ns = to_ns(sys::MonotonicClock().now());
   const bool interrupted = recording_.outcome.state == domain::OutcomeState::interrupted;
   const bool wanted = recording_.outcome.state == domain::OutcomeState::completed;
   const sys::Stopped stopped = engine_->stop(wanted ? kStopGrace : Seconds(interrupted ? 0.5 : 1));

@@ -197,6 +197,25 @@ class Gpu(Meters):
         self.assertIn("residual_memory", codes(result))
         self.assertEqual(result["validity"]["state"], "flagged")
 
+    def test_idle_that_is_not_what_it_was(self):
+        """The power steps by 30 W within the window, which begins about two seconds after the start, and stays there."""
+        step = time.monotonic() + 3.5
+        wave = {"segments": [[step, 60, 60], [1e6, 90, 90]]}
+        env = self.gpus({"uuid": A, "power": wave, "counter": {"period_s": 0.02}})
+        result, recording = self.result(env, measure={**scripted(**MEASURE)["measure"], "window": {"min_s": 6, "pad_s": 0.5},
+                                                      "cooldown_s": 1})
+        begin, end = window_of(recording)
+        self.assertTrue(begin < step < end)
+        self.assertIn("idle_drift", codes(result))
+        gpu = self.scope(result, "gpu:" + A)
+        self.assert_energy(gpu["gross"], joules(wave, begin, end), 0.01)
+        self.assertEqual([i["kind"] for i in gpu["idles"]], ["bare_idle", "loaded_idle", "pad", "loaded_idle_after"])
+        self.assertAlmostEqual(gpu["idle_drift_w"]["value"], 30, delta=1)
+        self.assertAlmostEqual(gpu["idle"]["power_w"], 75, delta=1)
+        self.assertAlmostEqual(gpu["idle"]["u_w"], 30 / math.sqrt(12), delta=0.5)
+        self.assert_identities(result)
+        self.assertGreater(recording["engine_stopped_ns"] * 1e-9, end + 0.9)
+
     def test_a_slice_of_a_gpu(self):
         result, _ = self.result(self.gpus({"uuid": A, "power": STEADY, "mig": True, "mig_instances": ["MIG-1"]}))
         self.assertIn("mig_parent_energy", codes(result))
