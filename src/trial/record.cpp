@@ -140,6 +140,7 @@ Expected<void> Recorder::all_phases() {
   LLEM_TRY(engine_->write_schedule(kWindow,
                                    wire_schedule(schedules_.window, spec_.configuration, block())));
   sys::release_free_memory();  // of tokenising and scheduling
+  note_device_processes();
   begin_phase(domain::PhaseName::pad_before, measure.window.pad_s);
   sampler_->quicken(true);
   LLEM_TRY(rest(*measure.window.pad_s));
@@ -149,6 +150,7 @@ Expected<void> Recorder::all_phases() {
   sampler_->quicken(true);
   LLEM_TRY(rest(*measure.window.pad_s));
   sampler_->quicken(false);
+  note_device_processes();
   // With the engine loaded: idle after the work is measured, too. finish() ends it.
   begin_phase(domain::PhaseName::cooldown, measure.cooldown_s);
   // Everything is measured: an interrupt now ends the study, not this trial.
