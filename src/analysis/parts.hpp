@@ -55,6 +55,12 @@ struct PowerLimits {
 std::optional<PowerLimits> power_limits(const domain::Recording& recording, std::string_view device,
                                         const Span& span);
 
+/// The highest clock read in the span, in MHz, where another reading of it keeps to the locked one:
+/// somebody lifted the lock. Absent where all readings keep to it, or none does.
+std::optional<double> clock_beyond_lock(const domain::Recording& recording, std::string_view device,
+                                        domain::Signal signal, std::int64_t locked_mhz,
+                                        const Span& span);
+
 /// Power limit and locked clocks that `deploy` sets, where the GPUs in use had others in the
 /// window.
 std::vector<domain::ConfigDifference> device_differences(const domain::Recording& recording,

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "analysis/figure.hpp"
+#include "analysis/idle_after.hpp"
 #include "analysis/parts.hpp"
 #include "analysis/series.hpp"
 
@@ -73,16 +74,48 @@ Reading read(const domain::Recording& recording, const Source& source, const Win
                       idle_w);
 }
 
+/// How long after the work a channel's readings still hold some of it.
+double reach_of(const Source& source) {
+  const domain::Channel& channel = *source.channel;
+  // A first-order response is within 1 % of its end after five time constants.
+  return 2 * source.updates().period_s + channel.averaging_window_s.value_or(0) +
+         5 * channel.lag_s.value_or(0);
+}
+
+std::optional<domain::IdlePower> idle_after(const domain::Recording& recording,
+                                            const Source& source, const Window& window) {
+  for (const Span& span : idle_spans_after(recording, window, reach_of(source))) {
+    if (const auto mean =
+            settled_power(span, [&](const Span& part) { return source.mean(part); })) {
+      return domain::IdlePower{"loaded_idle_after", mean->watts, mean->u_watts, mean->seconds};
+    }
+  }
+  return std::nullopt;
+}
+
+/// Loading has a tail, too; where it does not settle, all of the phase counts.
+std::optional<PowerMean> loaded_idle(const domain::Recording& recording, const Source& source) {
+  const auto span = phase_span(recording, domain::PhaseName::loaded_idle);
+  if (!span) {
+    return std::nullopt;
+  }
+  const Span rest{span->begin_ns + std::llround(reach_of(source) * 1e9), span->end_ns};
+  const auto mean = [&](const Span& part) { return source.mean(part); };
+  const auto settled = rest.begin_ns < rest.end_ns ? settled_power(rest, mean) : std::nullopt;
+  return settled ? settled : source.mean(*span);
+}
+
 std::vector<domain::IdlePower> idle_powers(const domain::Recording& recording, const Source& source,
                                            const Window& window) {
-  const std::array<std::pair<const char*, std::optional<Span>>, 3> states{{
-      {"bare_idle", phase_span(recording, domain::PhaseName::baseline)},
-      {"loaded_idle", phase_span(recording, domain::PhaseName::loaded_idle)},
-      {"pad", window.pad_before},
+  const auto bare = phase_span(recording, domain::PhaseName::baseline);
+  const std::array<std::pair<const char*, std::optional<PowerMean>>, 3> states{{
+      {"bare_idle", bare ? source.mean(*bare) : std::nullopt},
+      {"loaded_idle", loaded_idle(recording, source)},
+      {"pad", window.pad_before ? source.mean(*window.pad_before) : std::nullopt},
   }};
   std::vector<domain::IdlePower> idles;
-  for (const auto& [kind, span] : states) {
-    if (const auto mean = span ? source.mean(*span) : std::nullopt) {
+  for (const auto& [kind, mean] : states) {
+    if (mean) {
       idles.push_back({kind, mean->watts, mean->u_watts, mean->seconds});
     }
   }
@@ -100,6 +133,36 @@ std::optional<domain::IdlePower> subtracted(const std::vector<domain::IdlePower>
     }
   }
   return std::nullopt;
+}
+
+/// Idle after the window beside idle before it, of the same state. Where the two differ, neither
+/// is what the work ran on top of.
+void weigh_drift(const domain::Recording& recording, const Source& source, const Window& window,
+                 domain::ScopeEnergy& scope, Findings& findings) {
+  const auto after = idle_after(recording, source, window);
+  if (!after) {
+    return;
+  }
+  scope.idles.push_back(*after);
+  if (!scope.idle || scope.idle->kind == "bare_idle") {
+    return;
+  }
+  const domain::IdlePower before = *scope.idle;
+  scope.idle_drift_w = drift_of(before, *after);
+  if (source.channel->gain_u_ratio) {
+    scope.idle_drift_w->u_systematic =
+        *source.channel->gain_u_ratio * std::abs(scope.idle_drift_w->value);
+  }
+  if (!drifted(before, *scope.idle_drift_w)) {
+    return;
+  }
+  scope.idle = mean_idle(before, *after);
+  if (counts(scope.kind)) {
+    findings.add("idle_drift",
+                 fmt::format("{}: {:.1f} W before, {:.1f} W after the window ({:+.1f} ± {:.1f} W)",
+                             scope.scope, before.power_w, after->power_w, scope.idle_drift_w->value,
+                             2 * *scope.idle_drift_w->u_random));
+  }
 }
 
 domain::CrossCheck cross_check(const Figure& chosen, const Figure& other) {
@@ -236,6 +299,7 @@ std::optional<domain::ScopeEnergy> scope_energy(const domain::Recording& recordi
   fill_gross(scope, *chosen, source, window);
   scope.idles = idle_powers(recording, source, window);
   scope.idle = subtracted(scope.idles);
+  weigh_drift(recording, source, window, scope, findings);
   if (scope.idle) {
     scope.net = net_of(scope, window);
   }

@@ -78,6 +78,15 @@ std::optional<PowerLimits> power_limits(const domain::Recording& recording, std:
   return limits.low ? std::optional(PowerLimits{*limits.low, *limits.high}) : std::nullopt;
 }
 
+std::optional<double> clock_beyond_lock(const domain::Recording& recording, std::string_view device,
+                                        domain::Signal signal, std::int64_t locked_mhz,
+                                        const Span& span) {
+  const auto clock = readings(recording, device, signal, span);
+  const double highest = kMega * static_cast<double>(locked_mhz) + kClockTolerance;
+  const bool lifted = clock.low && *clock.low <= highest && *clock.high > highest;
+  return lifted ? std::optional(*clock.high / kMega) : std::nullopt;
+}
+
 std::vector<domain::ConfigDifference> device_differences(const domain::Recording& recording,
                                                          const Window& window) {
   const domain::Deploy& deploy = recording.configuration.deploy;

@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
 
 #include <fmt/format.h>
 
+#include "analysis/exclusivity.hpp"
 #include "analysis/parts.hpp"
 #include "analysis/series.hpp"
 #include "stats/regression.hpp"
@@ -20,10 +22,9 @@ constexpr double kThermalShare = 0.001;  // of the window
 constexpr double kPowerShare = 0.01;
 constexpr double kForeignLoad = 0.10;  // of the machine's CPUs
 constexpr double kSteal = 0.02;
-constexpr double kResidualBytes = 0x1p30;  // old drivers count their reserve of half as much
-constexpr double kClockBound = 1e-3;       // s
-constexpr double kAnchorJitter = 0.05;     // s between three clock readings of one anchor
-constexpr double kSlewRate = 500e-6;       // the fastest the kernel slews the wall clock
+constexpr double kClockBound = 1e-3;    // s
+constexpr double kAnchorJitter = 0.05;  // s between three clock readings of one anchor
+constexpr double kSlewRate = 500e-6;    // the fastest the kernel slews the wall clock
 constexpr std::size_t kJudgedBlocks = stats::SteadyCriteria{}.blocks;  // of the warm-up
 
 double seconds(std::int64_t ns) {
@@ -172,24 +173,17 @@ void judge_limits(const domain::Recording& r, const Window& w, Findings& f) {
       f.add("limit_changed", fmt::format("{}: power limit between {:g} and {:g} W", device.id,
                                          limits->low_w, limits->high_w));
     }
-  }
-}
-
-/// What something else holds before the worker starts.
-void judge_exclusivity(const domain::Recording& r, Findings& f) {
-  const auto bare = phase_span(r, domain::PhaseName::baseline);
-  for (const auto& device : r.devices) {
-    if (device.kind != "gpu" || !device.used) {
-      continue;
-    }
-    for (const auto& channel : r.channels) {
-      if (!bare || channel.device != device.id || channel.signal != domain::Signal::memory_used) {
-        continue;
-      }
-      const auto points = within(trace_of(r, channel), *bare);
-      if (!points.empty() && points.back().value > kResidualBytes) {
-        f.add("residual_memory", fmt::format("{}: {:.1f} GiB before the engine started", device.id,
-                                             points.back().value / 0x1p30));
+    const domain::Clocks& clocks = r.configuration.deploy.clocks;
+    for (const auto& [signal, locked] :
+         {std::pair(domain::Signal::clock_sm, clocks.sm_mhz),
+          std::pair(domain::Signal::clock_memory, clocks.memory_mhz)}) {
+      const auto beyond = device.used && locked
+                              ? clock_beyond_lock(r, device.id, signal, *locked, w.span)
+                              : std::nullopt;
+      if (beyond) {
+        f.add("limit_changed", fmt::format("{}: {} up to {:g} MHz, locked at {} MHz", device.id,
+                                           domain::words(signal)[static_cast<std::size_t>(signal)],
+                                           *beyond, *locked));
       }
     }
   }
@@ -262,7 +256,7 @@ void judge(const domain::Recording& recording, const Window* window,
   judge_serving(recording, *window, result, findings);
   judge_throttling(recording, result, findings);
   judge_limits(recording, *window, findings);
-  judge_exclusivity(recording, findings);
+  judge_exclusivity(recording, *window, findings);
   judge_load(result, findings);
   judge_sensors(recording, result, *window, findings);
 }

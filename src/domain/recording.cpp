@@ -195,6 +195,19 @@ const base::Table& HostRecord::table() {
   return table;
 }
 
+const base::Table& DeviceProcess::table() {
+  static constexpr std::array fields{
+      field<&DeviceProcess::t_ns>("t_ns", "When it was listed", {.unit = "ns"}),
+      field<&DeviceProcess::device>("device", "Device identifier"),
+      field<&DeviceProcess::pid>("pid", "Process number as the driver knows it"),
+      field<&DeviceProcess::kind>("kind", "compute, mps or graphics"),
+      field<&DeviceProcess::memory_bytes>("memory_bytes", "Device memory it holds",
+                                          {.unit = "bytes"}),
+      field<&DeviceProcess::own>("own", "Whether it is the worker's")};
+  static constexpr base::Table table{"device_process", "A process on a GPU", fields};
+  return table;
+}
+
 const base::Table& Note::table() {
   static constexpr std::array fields{field<&Note::code>("code", "Reason code"),
                                      field<&Note::text>("text", "Evidence")};
@@ -230,6 +243,11 @@ const base::Table& Recording::table() {
       field<&Recording::schedule>("schedule", "How the schedule came about"),
       field<&Recording::warmup>("warmup", "Work before the window"),
       field<&Recording::sampler>("sampler", "What the sampler did"),
+      field<&Recording::engine_stopped_ns>(
+          "engine_stopped_ns", "When the engine was told to end; until then the model was loaded",
+          {.unit = "ns"}),
+      field<&Recording::device_processes>(
+          "device_processes", "Processes on the GPUs just before the window's pad and after it"),
       field<&Recording::notes>("notes", "Things noticed while recording")};
   static constexpr base::Table table{"recording", "Everything raw of one trial", fields};
   return table;

@@ -172,6 +172,17 @@ struct HostRecord {
   static const base::Table& table();
 };
 
+/// On a GPU, as its driver lists it.
+struct DeviceProcess {
+  std::int64_t t_ns = 0;
+  std::string device;
+  std::int64_t pid = 0;                      // in the driver's own name space
+  std::string kind;                          // compute, mps, graphics
+  std::optional<std::int64_t> memory_bytes;  // absent where the driver does not tell
+  bool own = false;                          // the worker or a process it started
+  static const base::Table& table();
+};
+
 /// Something noticed while recording that the analysis turns into a reason code.
 struct Note {
   std::string code;
@@ -201,6 +212,9 @@ struct Recording {
   ScheduleRecord schedule;
   WarmupRecord warmup;
   SamplerRecord sampler;
+  /// When the engine was told to end: until then the model was loaded.
+  std::optional<std::int64_t> engine_stopped_ns;
+  std::vector<DeviceProcess> device_processes;  // just before the window's pad, and after it
   std::vector<Note> notes;
   static const base::Table& table();
 

@@ -162,6 +162,8 @@ const base::Table& ScopeEnergy::table() {
       field<&ScopeEnergy::net>("net", "Gross minus idle power times window"),
       field<&ScopeEnergy::idle>("idle", "The idle power subtracted"),
       field<&ScopeEnergy::idles>("idles", "Every idle state measured"),
+      field<&ScopeEnergy::idle_drift_w>(
+          "idle_drift_w", "Loaded idle after the window less that before it", {.unit = "W"}),
       field<&ScopeEnergy::mean_power_w>("mean_power_w", "Gross energy divided by window",
                                         {.unit = "W"}),
       field<&ScopeEnergy::peak_power_w>(

@@ -72,7 +72,7 @@ struct Validity {
 };
 
 struct IdlePower {
-  std::string kind;  // bare_idle, loaded_idle, pad
+  std::string kind;  // bare_idle, loaded_idle, pad, loaded_idle_after, loaded_idle_mean
   double power_w = 0;
   std::optional<double> u_w;
   std::optional<double> duration_s;
@@ -126,9 +126,10 @@ struct ScopeEnergy {
   std::string method;  // counter_padded, counter_interpolated, counter, power_integral, estimate
   Provenance source = Provenance::measured;
   Value gross;
-  std::optional<Value> net;       // gross − idle power × window
-  std::optional<IdlePower> idle;  // the one subtracted
-  std::vector<IdlePower> idles;   // every idle state measured
+  std::optional<Value> net;           // gross − idle power × window
+  std::optional<IdlePower> idle;      // the one subtracted
+  std::vector<IdlePower> idles;       // every idle state measured
+  std::optional<Value> idle_drift_w;  // loaded idle after the window less that before it
   std::optional<double> mean_power_w;
   std::optional<double> peak_power_w;
   SensorFacts sensor;

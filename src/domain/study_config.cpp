@@ -42,6 +42,11 @@ std::span<const std::string_view> words(Profile) {
   return kWords;
 }
 
+std::span<const std::string_view> words(Foreign) {
+  static constexpr std::array<std::string_view, 3> kWords{"warn", "wait", "fail"};
+  return kWords;
+}
+
 std::span<const std::string_view> words(TrialOrder) {
   static constexpr std::array<std::string_view, 5> kWords{"blocks", "sequential", "interleaved",
                                                           "shuffled", "latin_square"};
@@ -253,8 +258,13 @@ const base::Table& Measure::table() {
           "Windows one after another with the same engine process; more than one tells the "
           "variance of launches from that of runs",
           {.min = 1, .max = 100}),
-      field<&Measure::cooldown_s>("cooldown_s", "Rest after the window (full 5, quick 0.5)",
-                                  {.unit = "s", .min = 0, .max = 3600, .hashed = false}),
+      field<&Measure::cooldown_s>(
+          "cooldown_s", "Rest after the window, with the model loaded (full 5, quick 0.5)",
+          {.unit = "s", .min = 0, .max = 3600, .hashed = false}),
+      field<&Measure::foreign>("foreign",
+                               "When something else holds over 1 GiB of a GPU before a trial: warn "
+                               "measures and flags, wait waits up to 600 s, fail refuses the trial",
+                               {.hashed = false}),
       field<&Measure::strict>("strict", "A flagged trial counts as failed", {.hashed = false})};
   static constexpr base::Table table{"measure", "How to measure", fields};
   return table;

@@ -36,6 +36,11 @@ std::span<const std::string_view> words(SamplingPreset);
 enum class Profile { full, quick };
 std::span<const std::string_view> words(Profile);
 
+/// What becomes of a trial whose GPU somebody else holds memory of: measured and flagged, put off,
+/// or refused.
+enum class Foreign { warn, wait, fail };
+std::span<const std::string_view> words(Foreign);
+
 /// `name` is a catalogue alias, a path to a GGUF file, or a hub repository (then `file` names the
 /// file in it).
 struct Model {
@@ -158,7 +163,8 @@ struct Measure {
   Window window;
   std::int64_t windows_per_trial = 1;  // one after another with the same engine process
   std::optional<double> cooldown_s;    // full 5, quick 0.5
-  bool strict = false;                 // a flagged trial counts as failed
+  Foreign foreign = Foreign::warn;
+  bool strict = false;  // a flagged trial counts as failed
   static const base::Table& table();
 };
 

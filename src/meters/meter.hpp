@@ -4,6 +4,7 @@
 // channel that fails is absent, never zero.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -53,6 +54,8 @@ struct MeterSet {
   std::vector<std::unique_ptr<Meter>> meters;
   std::vector<domain::Device> devices;
   std::vector<MeterFinding> findings;
+  /// Lists the processes on the GPUs now; empty where there is no GPU.
+  std::function<std::vector<domain::DeviceProcess>()> gpu_processes;
 };
 
 /// Opens every meter asked for. A meter named by the user that cannot be opened is an error of kind

@@ -219,8 +219,10 @@ Opened open_nvml(const MeterOptions& options) {
     return opened;
   }
   Opened opened;
+  std::vector<Gpu> listed;
   const std::string driver = nvml::driver_version(**api).value_or("0");
   for (const std::size_t index : selection->gpus) {
+    listed.push_back(list->gpus[index]);
     if (auto done = open_gpu(*api, list->gpus[index], driver, options.gpus_used, opened); !done) {
       opened.findings.push_back(
           finding("missing", done.error().message, std::string(kWithout), done.error().hint));
@@ -229,6 +231,15 @@ Opened open_nvml(const MeterOptions& options) {
       }
     }
   }
+  opened.gpu_processes = [api = *api, listed] {
+    std::vector<domain::DeviceProcess> processes;
+    for (const Gpu& gpu : listed) {
+      if (auto more = nvml::list_processes(*api, gpu)) {
+        std::ranges::move(*more, std::back_inserter(processes));
+      }
+    }
+    return processes;
+  };
   if (opened.findings.empty()) {
     opened.findings.push_back(finding("missing", "CUDA_VISIBLE_DEVICES hides every GPU",
                                       std::string(kWithout),

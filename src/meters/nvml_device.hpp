@@ -12,6 +12,7 @@
 
 #include "base/error.hpp"
 #include "base/json.hpp"
+#include "domain/recording.hpp"
 #include "meters/nvml_api.hpp"
 #include "meters/nvml_sensor.hpp"
 
@@ -67,6 +68,9 @@ Expected<std::size_t> find_mig_parent(const Api& api, std::span<const Gpu> gpus,
 /// Identity, limits, modes, clocks and running processes, read once. What the driver does not tell
 /// is left out.
 base::Json read_facts(const Api& api, const Gpu& gpu);
+
+/// On the device now; nothing when the driver lists none for lack of a right or of support.
+std::optional<std::vector<domain::DeviceProcess>> list_processes(const Api& api, const Gpu& gpu);
 
 /// "550.54.15"; nothing when the call fails.
 std::optional<std::string> driver_version(const Api& api);

@@ -5,6 +5,7 @@
 
 #include "base/text.hpp"
 #include "meters/nvml_device.hpp"
+#include "meters/opened.hpp"
 
 namespace llem::meters::nvml {
 namespace {
@@ -49,13 +50,14 @@ struct Facts {
 constexpr double kMilli = 1e-3;
 constexpr double kMega = 1e6;
 
-/// The lists grow between two calls, so the size is asked for again a few times.
-void add_processes(Json& list, const Call<Api::Processes>& call, Device handle,
-                   std::string_view kind) {
+/// The lists grow between two calls, so the size is asked for again a few times. False when the
+/// driver lists none of this kind.
+bool add_processes(std::vector<domain::DeviceProcess>& list, const Call<Api::Processes>& call,
+                   const Gpu& gpu, std::string_view kind) {
   std::vector<ProcessInfo> processes(16);
   for (int attempt = 0; attempt < 5; ++attempt) {
     auto count = static_cast<unsigned>(processes.size());
-    const int code = call(handle, &count, processes.data());
+    const int code = call(gpu.handle, &count, processes.data());
     if (code == kInsufficientSize) {
       // Bounded: a driver that asks for more has gone mad.
       processes.resize(
@@ -63,21 +65,23 @@ void add_processes(Json& list, const Call<Api::Processes>& call, Device handle,
       continue;
     }
     if (code != kSuccess) {
-      return;
+      return false;
     }
-    if (list.is_null()) {
-      list = Json::array();
-    }
-    for (unsigned i = 0; i < std::min<std::size_t>(count, processes.size()); ++i) {
-      Json entry =
-          Json::object({{"pid", static_cast<std::int64_t>(processes[i].pid)}, {"kind", kind}});
-      if (processes[i].used_memory != ~std::uint64_t{0}) {
-        entry["memory_bytes"] = static_cast<std::int64_t>(processes[i].used_memory);
+    processes.resize(std::min<std::size_t>(count, processes.size()));
+    for (const ProcessInfo& info : processes) {
+      domain::DeviceProcess process;
+      process.t_ns = now_ns();
+      process.device = gpu.id();
+      process.pid = info.pid;
+      process.kind = kind;
+      if (info.used_memory != ~std::uint64_t{0}) {
+        process.memory_bytes = static_cast<std::int64_t>(info.used_memory);
       }
-      list.push_back(std::move(entry));
+      list.push_back(std::move(process));
     }
-    return;
+    return true;
   }
+  return false;
 }
 
 void add_power(Facts& facts, const Api& api, Device h) {
@@ -172,14 +176,26 @@ Json read_facts(const Api& api, const Gpu& gpu) {
                          [&](unsigned* v) { return api.pcie_max_generation(h, v); });
   facts.number<unsigned>("pcie_width", [&](unsigned* v) { return api.pcie_width(h, v); });
   facts.number<unsigned>("pcie_width_max", [&](unsigned* v) { return api.pcie_max_width(h, v); });
-  Json processes;
-  add_processes(processes, api.compute_processes, h, "compute");
-  add_processes(processes, api.mps_processes, h, "mps");
-  add_processes(processes, api.graphics_processes, h, "graphics");
-  if (!processes.is_null()) {
-    json["processes"] = std::move(processes);
+  if (const auto processes = list_processes(api, gpu)) {
+    Json list = Json::array();
+    for (const domain::DeviceProcess& process : *processes) {
+      Json entry = Json::object({{"pid", process.pid}, {"kind", process.kind}});
+      if (process.memory_bytes) {
+        entry["memory_bytes"] = *process.memory_bytes;
+      }
+      list.push_back(std::move(entry));
+    }
+    json["processes"] = std::move(list);
   }
   return json;
+}
+
+std::optional<std::vector<domain::DeviceProcess>> list_processes(const Api& api, const Gpu& gpu) {
+  std::vector<domain::DeviceProcess> list;
+  bool told = add_processes(list, api.compute_processes, gpu, "compute");
+  told = add_processes(list, api.mps_processes, gpu, "mps") || told;
+  told = add_processes(list, api.graphics_processes, gpu, "graphics") || told;
+  return told ? std::optional(std::move(list)) : std::nullopt;
 }
 
 }  // namespace llem::meters::nvml

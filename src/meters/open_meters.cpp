@@ -90,6 +90,9 @@ All open_all(const MeterOptions& options) {
     std::ranges::move(opened.meters, std::back_inserter(all.set.meters));
     std::ranges::move(opened.devices, std::back_inserter(all.set.devices));
     std::ranges::move(opened.findings, std::back_inserter(all.set.findings));
+    if (opened.gpu_processes) {
+      all.set.gpu_processes = std::move(opened.gpu_processes);
+    }
   }
   const bool on_gpu =
       std::ranges::any_of(all.set.devices, [](const auto& d) { return d.kind == "gpu" && d.used; });

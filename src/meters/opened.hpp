@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -23,6 +24,8 @@ struct Opened {
   std::optional<Error> error;
   /// Some channel measures energy or power.
   bool measures_energy = false;
+  /// As in MeterSet.
+  std::function<std::vector<domain::DeviceProcess>()> gpu_processes;
 };
 
 /// The clock of every sample.

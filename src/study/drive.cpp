@@ -13,6 +13,7 @@
 #include "study/device_locks.hpp"
 #include "study/device_state.hpp"
 #include "study/forecast.hpp"
+#include "study/foreign.hpp"
 #include "study/gather.hpp"
 #include "study/keep.hpp"
 #include "study/plan.hpp"
@@ -297,13 +298,16 @@ class Driver {
   }
 
   /// With the devices held: they rest whoever used them last.
-  Expected<void> rest(meters::MeterSet& meters) {
-    LLEM_ASSIGN(const StopRequest request, rest_between({.gap = gap_,
-                                                         .start_celsius = start_celsius_,
-                                                         .interrupts = inputs_.interrupts,
-                                                         .skip = inputs_.skip_rest,
-                                                         .events = inputs_.events},
-                                                        meters));
+  Expected<void> rest(meters::MeterSet& meters, const domain::Measure& measure) {
+    const RestInputs inputs{.gap = gap_,
+                            .start_celsius = start_celsius_,
+                            .interrupts = inputs_.interrupts,
+                            .skip = inputs_.skip_rest,
+                            .events = inputs_.events};
+    LLEM_ASSIGN(StopRequest request, rest_between(inputs, meters));
+    if (request == StopRequest::none && measure.foreign == domain::Foreign::wait) {
+      LLEM_ASSIGN(request, wait_until_free(inputs, meters));
+    }
     interrupted_ = interrupted_ || request != StopRequest::none;
     return {};
   }
@@ -321,14 +325,14 @@ class Driver {
                                       {inputs_.interrupts, inputs_.events}));
     }
     interrupted_ = interrupted_ || locks.request != StopRequest::none;
+    const domain::Configuration& configuration =
+        inputs_.plan.configurations[static_cast<std::size_t>(planned.configuration)];
     if (!interrupted_) {
-      LLEM_TRY(rest(*means.meters));
+      LLEM_TRY(rest(*means.meters, configuration.measure));
     }
     if (interrupted_) {
       return false;
     }
-    const domain::Configuration& configuration =
-        inputs_.plan.configurations[static_cast<std::size_t>(planned.configuration)];
     LLEM_ASSIGN(const sys::Path place,
                 directory_.make_trial_directory(planned, configuration.hash, attempt));
     trial::TrialSpec spec{.configuration = configuration,
@@ -384,6 +388,11 @@ class Driver {
       const PointPrediction point = predict_point(spec.configuration, *means.model, available);
       if (!point.memory.fits) {
         return refused(spec, too_large(point.memory));
+      }
+    }
+    if (spec.configuration.measure.foreign == domain::Foreign::fail) {
+      if (const auto free = check_free(*means.meters); !free) {
+        return refused(spec, free.error());
       }
     }
     auto limits =

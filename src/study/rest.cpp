@@ -89,8 +89,14 @@ Expected<StopRequest> rest_between(const RestInputs& inputs, meters::MeterSet& m
   if (cool()) {
     return StopRequest::none;
   }
-  announce(inputs, fmt::format("until {:.0f} degrees Celsius", goal), *gap.max_s);
-  return wait(inputs, sys::deadline_after(Seconds(*gap.max_s)), cool);
+  return rest_until(inputs, fmt::format("until {:.0f} degrees Celsius", goal), Seconds(*gap.max_s),
+                    cool);
+}
+
+Expected<StopRequest> rest_until(const RestInputs& inputs, std::string text, Seconds longest,
+                                 const std::function<bool()>& enough) {
+  announce(inputs, std::move(text), longest.count());
+  return wait(inputs, sys::deadline_after(longest), enough);
 }
 
 }  // namespace llem::study

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <string>
 
 #include <llem/events.hpp>
 #include <llem/interrupt.hpp>
@@ -28,5 +29,9 @@ struct RestInputs {
 
 /// Waits as `gap` says; for a temperature only where one could be read when the study began.
 Expected<StopRequest> rest_between(const RestInputs& inputs, meters::MeterSet& meters);
+
+/// Announces `text` and waits until `enough`, which is asked once a second, for at most so long.
+Expected<StopRequest> rest_until(const RestInputs& inputs, std::string text, Seconds longest,
+                                 const std::function<bool()>& enough);
 
 }  // namespace llem::study

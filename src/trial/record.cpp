@@ -135,14 +135,16 @@ Expected<void> Recorder::all_phases() {
   LLEM_TRY(rest(*measure.baseline.loaded_s));
   LLEM_TRY(warm_up());
   LLEM_TRY(write_window_schedules());
+  note_device_processes();
   LLEM_TRY(pad(domain::PhaseName::pad_before));
   for (std::int64_t window = 0; window < measure.windows_per_trial; ++window) {
     LLEM_TRY(serve_window(window));
     // Also the pad before the next window.
     LLEM_TRY(pad(domain::PhaseName::pad_after));
   }
+  note_device_processes();
+  // With the engine loaded: idle after the work is measured, too. finish() ends it.
   begin_phase(domain::PhaseName::cooldown, measure.cooldown_s);
-  stop_engine();
   // Everything is measured: an interrupt now ends the study, not this trial.
   auto rested = rest(*measure.cooldown_s);
   return rested || rested.error().kind == ErrorKind::interrupted ? Expected<void>() : rested;
@@ -350,6 +352,7 @@ void Recorder::stop_engine() {
   if (!engine_) {
     return;
   }
+  recording_.engine_stopped_ns = to_ns(sys::MonotonicClock().now());
   const bool interrupted = recording_.outcome.state == domain::OutcomeState::interrupted;
   const bool wanted = recording_.outcome.state == domain::OutcomeState::completed;
   const sys::Stopped stopped = engine_->stop(wanted ? kStopGrace : Seconds(interrupted ? 0.5 : 1));

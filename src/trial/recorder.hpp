@@ -34,6 +34,8 @@ class Recorder {
   Expected<void> serve_window(std::int64_t number);
   void stop_engine();
   void note_unused_devices();
+  /// Who is on the GPUs now, and whether it is the worker.
+  void note_device_processes();
   void finish();
   void fail(const Error& error);
 

@@ -98,6 +98,18 @@ class Limits(Case):
         self.assertIn("effective_config_differs", codes(result))
         self.assertEqual(self.state(), [(700000, 0, 0), (650000, 0, 0)])
 
+    def test_clocks_unlocked_by_somebody_else_in_the_window_flag_it(self):
+        environment = self.machine()
+        self.write("study.json", self.study(clocks={"sm_mhz": 1200}))
+        live = self.start("run", "study.json", env=environment)
+        live.until("window")
+        time.sleep(1.2)
+        with open(self.state_file, "r+b") as file:
+            file.seek(4)
+            file.write(bytes(4))
+        live.end()
+        self.assertIn("limit_changed", codes(self.the_run().results()[0]))
+
 
 if __name__ == "__main__":
     main()

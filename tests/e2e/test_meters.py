@@ -197,6 +197,93 @@ class Gpu(Meters):
         self.assertIn("residual_memory", codes(result))
         self.assertEqual(result["validity"]["state"], "flagged")
 
+    def changing(self, **more):
+        """A GPU whose memory in use and processes stand in files; what writes them; a study for it."""
+        files = {name: os.path.join(self.folder, name) for name in ("memory_file", "processes_file")}
+
+        def put(name, text):
+            with open(files[name] + ".new", "w", encoding="utf-8") as file:
+                file.write(text)
+            os.rename(files[name] + ".new", files[name])
+        measure = {**scripted(**MEASURE)["measure"], "window": {"min_s": 3, "pad_s": 0.5}, **more}
+        self.write("study.json", {**scripted({"decode_step_s": 0.002}), "measure": measure})
+        return self.gpus({"uuid": A, "power": STEADY, **files}), put
+
+    def test_memory_that_somebody_else_holds_can_refuse_the_trial(self):
+        env, put = self.changing(foreign="fail")
+        put("memory_file", str(20 << 30))
+        self.run_llem("run", "study.json", env=env, code=4)
+        run = self.the_run()
+        recording = run.recordings()[0]
+        self.assertEqual(recording["outcome"]["code"], "device_busy")
+        self.assertIn(f"20.0 GiB of gpu:{A}", recording["outcome"]["message"])
+        self.assertIn("nvidia-smi", recording["outcome"]["message"])
+        self.assertEqual(recording["phases"], [])
+        self.assertNotIn("worker.log", os.listdir(run.trials[0]))
+        self.assertEqual(run.results()[0]["validity"]["state"], "invalid")
+        self.assert_whole(run)
+
+    def test_memory_that_somebody_else_holds_can_be_waited_for(self):
+        env, put = self.changing(foreign="wait")
+        put("memory_file", str(20 << 30))
+        live = self.start("run", "study.json", env=env)
+        live.until(f"until others free 20.0 GiB of gpu:{A}")
+        time.sleep(0.5)
+        self.assertEqual(self.engines(), [])
+        put("memory_file", str(256 << 20))
+        self.assertEqual(live.end()[0], 0, live.lines)
+        self.assertNotIn("residual_memory", codes(self.the_run().results()[0]))
+
+    def test_memory_that_is_free_is_not_waited_for(self):
+        for policy in ("wait", "fail"):
+            env, _ = self.changing(foreign=policy, window={"min_s": 0.5, "pad_s": 0.2})
+            done = self.run_llem("run", "study.json", env=env)
+            self.assertNotIn("until others", done.stderr)
+
+    def test_somebody_else_comes_while_the_window_runs(self):
+        env, put = self.changing()
+        live = self.start("run", "study.json", env=env)
+        live.until("window")
+        put("memory_file", str(1 << 30))
+        self.assertEqual(live.end()[0], 0, live.lines)
+        result = self.the_run().results()[0]
+        self.assertIn("foreign_work", codes(result))
+        self.assertNotIn("residual_memory", codes(result))
+
+    def test_somebody_elses_process_beside_the_engine(self):
+        for others, flagged in (("", False), ("4000000 500000000\n", True)):
+            env, put = self.changing()
+            live = self.start("run", "study.json", env=env)
+            live.until("loaded_idle")
+            (engine,) = self.engines()
+            put("processes_file", f"{engine} 1000000000\n{others}")
+            self.assertEqual(live.end()[0], 0, live.lines)
+            run = self.runs()[-1]
+            processes = run.recordings()[0]["device_processes"]
+            self.assertEqual(sorted({(p["pid"], p["own"]) for p in processes}),
+                             [(engine, True)] + ([(4000000, False)] if flagged else []))
+            self.assertEqual("foreign_work" in codes(run.results()[0]), flagged)
+            os.remove(os.path.join(self.folder, "processes_file"))
+
+    def test_idle_that_is_not_what_it_was(self):
+        """The power steps by 30 W within the window, which begins about two seconds after the start, and stays there."""
+        step = time.monotonic() + 3.5
+        wave = {"segments": [[step, 60, 60], [1e6, 90, 90]]}
+        env = self.gpus({"uuid": A, "power": wave, "counter": {"period_s": 0.02}})
+        result, recording = self.result(env, measure={**scripted(**MEASURE)["measure"], "window": {"min_s": 6, "pad_s": 0.5},
+                                                      "cooldown_s": 1})
+        begin, end = window_of(recording)
+        self.assertTrue(begin < step < end)
+        self.assertIn("idle_drift", codes(result))
+        gpu = self.scope(result, "gpu:" + A)
+        self.assert_energy(gpu["gross"], joules(wave, begin, end), 0.01)
+        self.assertEqual([i["kind"] for i in gpu["idles"]], ["bare_idle", "loaded_idle", "pad", "loaded_idle_after"])
+        self.assertAlmostEqual(gpu["idle_drift_w"]["value"], 30, delta=1)
+        self.assertAlmostEqual(gpu["idle"]["power_w"], 75, delta=1)
+        self.assertAlmostEqual(gpu["idle"]["u_w"], 30 / math.sqrt(12), delta=0.5)
+        self.assert_identities(result)
+        self.assertGreater(recording["engine_stopped_ns"] * 1e-9, end + 0.9)
+
     def test_a_slice_of_a_gpu(self):
         result, _ = self.result(self.gpus({"uuid": A, "power": STEADY, "mig": True, "mig_instances": ["MIG-1"]}))
         self.assertIn("mig_parent_energy", codes(result))

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <fstream>
+#include <vector>
 
 #include "fake_nvml_state.hpp"
 
@@ -244,12 +246,31 @@ struct Memory {
   std::uint64_t total, free, used;
 };
 
+namespace {
+
+std::uint64_t memory_used(const Device& device) {
+  std::uint64_t bytes = device.memory_used_bytes;
+  std::ifstream(device.memory_file) >> bytes;
+  return bytes == 0 ? device.memory_used_bytes : bytes;
+}
+
+std::vector<Process> processes_on(const Device& device) {
+  std::vector<Process> processes = device.processes;
+  std::ifstream file(device.processes_file);
+  for (Process one; file >> one.pid >> one.memory_bytes;) {
+    processes.push_back(one);
+  }
+  return processes;
+}
+
+}  // namespace
+
 EXPORT int nvmlDeviceGetMemoryInfo(void* handle, Memory* memory) {
   Device* device = nullptr;
   const int code = enter(__func__, handle, device);
   if (code == 0) {
     // The old call counts the driver's reserve as used.
-    const std::uint64_t used = device->memory_used_bytes + (512ULL << 20);
+    const std::uint64_t used = memory_used(*device) + (512ULL << 20);
     *memory = {device->memory_bytes, device->memory_bytes - used, used};
   }
   return code;
@@ -271,8 +292,7 @@ EXPORT int nvmlDeviceGetMemoryInfo_v2(void* handle, MemoryV2* memory) {
   }
   const std::uint64_t reserved = 512ULL << 20;
   *memory = {memory->version, device->memory_bytes, reserved,
-             device->memory_bytes - reserved - device->memory_used_bytes,
-             device->memory_used_bytes};
+             device->memory_bytes - reserved - memory_used(*device), memory_used(*device)};
   return 0;
 }
 
@@ -344,7 +364,7 @@ int list_processes(const char* function, const char* kind, void* handle, unsigne
     return 7;
   }
   unsigned written = 0;
-  for (const Process& process : device->processes) {
+  for (const Process& process : processes_on(*device)) {
     if (process.kind != kind) {
       continue;
     }

@@ -227,6 +227,8 @@ Device parse_device(const json& j, unsigned index) {
   take(j, "virtualization", d.virtualization);
   take(j, "load_w", d.load_w);
   take(j, "steps_file", d.steps_file);
+  take(j, "memory_file", d.memory_file);
+  take(j, "processes_file", d.processes_file);
   take(j, "update_period_s", d.update_period_s);
   take(j, "window_s", d.window_s);
   take(j, "average_window_s", d.average_window_s);

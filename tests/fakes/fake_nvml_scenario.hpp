@@ -15,6 +15,8 @@
 //     clocks_memory_mhz [2619, 1593] (those that can be locked), utilisation_percent,
 //     event_reasons, power_limit_w, power_limit_default_w, power_limit_min_w, power_limit_max_w,
 //     power_limit_other_w (of another limiter: the lower one is enforced),
+//     memory_file (where it exists, the bytes it names are used), processes_file (where it exists,
+//     a line "pid bytes" for each compute process),
 //     pcie_generation, pcie_width, persistence, ecc, compute_mode, virtualization, mig (false),
 //     mig_instances ["MIG-…"], processes [{pid, memory_bytes, kind}], process_list_grows (true: the
 //     first call with enough room still asks for more), power: {shape: constant, w} | {shape:
@@ -126,7 +128,7 @@ struct Device {
   std::vector<Process> processes;
   Waveform power;
   double load_w = 0;
-  std::string steps_file;
+  std::string steps_file, memory_file, processes_file;
   std::shared_ptr<Bursts> bursts = std::make_shared<Bursts>();
   double update_period_s = 0.1, window_s = 0.025, average_window_s = 1, draw_window_s = 1;
   Counter counter;

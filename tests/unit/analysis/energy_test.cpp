@@ -31,7 +31,7 @@ TEST(Energy, of_a_padded_counter_is_exact) {
   EXPECT_NEAR(scope->net->value, 900, 1);
   EXPECT_EQ(scope->idle->kind, "loaded_idle");
   EXPECT_NEAR(scope->idle->power_w, 20, 0.05);
-  ASSERT_EQ(scope->idles.size(), 3U);
+  ASSERT_EQ(scope->idles.size(), 4U);
   EXPECT_EQ(scope->idles[0].kind, "bare_idle");
   EXPECT_NEAR(scope->idles[0].power_w, 10, 0.05);
   EXPECT_NEAR(*scope->load_j, 150, 2);               // 5 s at 30 W

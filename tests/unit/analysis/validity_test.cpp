@@ -91,6 +91,15 @@ void host_counter(Recording& r, Signal signal, double rate) {
   r.channels[0].scope = Scope::package;
 }
 
+domain::DeviceProcess listed(int second, std::int64_t pid, double bytes, bool own) {
+  return {1'000'000'000'000 + second * 1'000'000'000LL,
+          "gpu:a",
+          pid,
+          "compute",
+          static_cast<std::int64_t>(bytes),
+          own};
+}
+
 const Case kCases[] = {
     {"quick_profile", "quick",
      [](Recording& r) { r.configuration.measure.profile = domain::Profile::quick; }},
@@ -158,7 +167,27 @@ const Case kCases[] = {
     {"mig_parent_energy", "gpu:m",
      [](Recording& r) { as_gpu(r, "gpu:m", base::Json::object({{"mig", true}})); }},
     {"residual_memory", "2.0 GiB before",
-     [](Recording& r) { gauge_of_gpu(r, Signal::memory_used, 0x1p31, 0x1p34); }},
+     [](Recording& r) { gauge_of_gpu(r, Signal::memory_used, 0x1p31, 0x1p31); }},
+    {"foreign_work", "memory in use between 0.50 and 1.00 GiB",
+     [](Recording& r) { gauge_of_gpu(r, Signal::memory_used, 0x1p29, 0x1p30); }},
+    {"foreign_work", "2.00 GiB more in use than after loading",
+     [](Recording& r) {
+       gauge_of_gpu(r, Signal::memory_used, 0x1p29, 0x1p29);
+       for (std::size_t second = 26; second < r.traces.back().size(); ++second) {
+         r.traces.back()[second].value += 0x1p31;  // from the warm-up on
+       }
+     }},
+    {"foreign_work", "process 77 (2.0 GiB) beside the engine just before the window",
+     [](Recording& r) {
+       as_gpu(r, "gpu:a", base::Json::object());
+       r.device_processes = {listed(34, 5, 0x1p30, true), listed(34, 77, 0x1p31, false)};
+     }},
+    {"foreign_work", "process 78 (0.5 GiB) beside the engine just after the window",
+     [](Recording& r) {
+       as_gpu(r, "gpu:a", base::Json::object());
+       r.device_processes = {listed(34, 5, 0x1p30, true), listed(69, 5, 0x1p30, true),
+                             listed(69, 78, 0x1p29, false)};
+     }},
     {"timeline_incomplete", "no window", [](Recording& r) { r.serves.clear(); }},
     {"out_of_memory", "needs 9 GiB (in load)",
      [](Recording& r) {
@@ -187,6 +216,35 @@ TEST(Validity, of_what_was_asked_for_and_is_in_force_is_valid) {
   recording.traces.back()[0].value = 700;
   gauge_of_gpu(recording, Signal::clock_sm, 1215e6, 1215e6);  // the step next to it
   recording.devices.pop_back();
+  EXPECT_EQ(analyse(recording).validity.state, domain::ValidityState::valid);
+}
+
+TEST(Validity, tells_that_a_lock_was_lifted_in_the_window) {
+  auto recording = a_measured_recording().build();
+  recording.configuration.deploy.clocks.sm_mhz = 1200;
+  gauge_of_gpu(recording, Signal::clock_sm, 1200e6, 1200e6);
+  recording.traces.back()[50].value = 1980e6;  // one reading: the mean is 26 MHz off
+  EXPECT_TRUE(has_code(analyse(recording), "limit_changed"));
+  recording.traces.back()[50].value = 1110e6;  // below it, as by the power cap
+  EXPECT_FALSE(has_code(analyse(recording), "limit_changed"));
+}
+
+TEST(Validity, does_not_mind_the_memory_that_the_engine_itself_takes) {
+  auto recording = a_measured_recording().build();
+  gauge_of_gpu(recording, Signal::memory_used, 0x1p29, 0x1p30);
+  recording.device_processes = {listed(34, 5, 0x1p28, true), listed(69, 5, 0x1p28 + 0x1p29, true)};
+  EXPECT_EQ(analyse(recording).validity.state, domain::ValidityState::valid);
+}
+
+TEST(Validity, takes_no_process_for_foreign_where_the_engines_own_is_not_listed) {
+  auto recording = a_measured_recording().build();
+  as_gpu(recording, "gpu:a", base::Json::object());
+  // Numbers of another name space: the engine itself, perhaps.
+  recording.device_processes = {listed(34, 77, 0x1p31, false)};
+  EXPECT_EQ(analyse(recording).validity.state, domain::ValidityState::valid);
+  // A display server beside the engine.
+  recording.device_processes.push_back(listed(34, 5, 0x1p30, true));
+  recording.device_processes[0].kind = "graphics";
   EXPECT_EQ(analyse(recording).validity.state, domain::ValidityState::valid);
 }
 

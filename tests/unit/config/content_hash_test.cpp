@@ -56,9 +56,10 @@ TEST(ContentHash, ignores_names_paths_devices_meters_and_policies) {
   EXPECT_EQ(hash("name: other\n"), plain);
   EXPECT_EQ(hash("workload: {dataset: other.jsonl}\n"), plain);
   EXPECT_EQ(hash("deploy: {devices: ['0']}\n"), plain);
-  EXPECT_EQ(hash("measure: {meters: [host], sample_hz: 100, strict: true, cooldown_s: 1,"
-                 " baseline: {bare_s: 1}}\n"),
-            plain);
+  EXPECT_EQ(
+      hash("measure: {meters: [host], sample_hz: 100, strict: true, foreign: fail, cooldown_s: 1,"
+           " baseline: {bare_s: 1}}\n"),
+      plain);
   EXPECT_EQ(hash("study: {cycles: 9, timeout_s: 700}\n"), plain);
   domain::Configuration moved = configuration("model: y\n");
   moved.model_path = "/elsewhere/model.gguf";
