@@ -7,6 +7,7 @@
 
 #include "analysis/findings.hpp"
 #include "analysis/parts.hpp"
+#include "analysis/steady_state.hpp"
 #include "analysis/window.hpp"
 
 namespace llem::analysis {
@@ -66,6 +67,7 @@ void measure_window(domain::TrialResult& result, const domain::Recording& record
   result.phases = phases(recording, window, result.energy);
   result.compute = compute(recording, window);
   result.thermal = thermal(recording, window);
+  result.steady = steady(recording, window, result.energy);
   result.host_load = host_load(recording, window);
 }
 

@@ -142,6 +142,7 @@ const base::Table& TrialResult::table() {
       field<&TrialResult::memory>("memory", "Memory, each figure with its source"),
       field<&TrialResult::thermal>("thermal", "Temperatures, clocks and throttling"),
       field<&TrialResult::warmup>("warmup", "Work before the window"),
+      field<&TrialResult::steady>("steady", "Whether the work stood still while it was measured"),
       field<&TrialResult::host_load>("host_load", "What else the machine did"),
       field<&TrialResult::cost>("cost", "Emissions and price, where the user gave factors"),
       field<&TrialResult::configuration>("configuration", "Declared and effective configuration"),

@@ -11,7 +11,7 @@ import harness
 RUNS = os.path.join(harness.SOURCE, "tests", "golden", "runs")
 TABLE = os.path.join(harness.SOURCE, "docs", "results.md")
 BLOCKS = ("identity", "validity", "energy", "efficiency", "latency", "throughput", "lengths", "phases", "compute",
-          "memory", "thermal", "warmup", "host_load", "configuration", "overhead", "cost")
+          "memory", "thermal", "warmup", "steady", "host_load", "configuration", "overhead", "cost")
 
 
 def differences(a, b, path=""):

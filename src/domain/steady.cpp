@@ -1,0 +1,59 @@
+#include "domain/steady.hpp"
+
+#include <array>
+
+namespace llem::domain {
+
+using base::field;
+
+const base::Table& SteadyCriterion::table() {
+  static constexpr std::array fields{
+      field<&SteadyCriterion::quantity>(
+          "quantity",
+          "throughput_drift and power_drift (slope times span over mean), throughput_variation "
+          "(coefficient of variation), temperature_slope"),
+      field<&SteadyCriterion::over>("over", "warmup (its last blocks) or window"),
+      field<&SteadyCriterion::unit>("unit", "Of value, u and limit"),
+      field<&SteadyCriterion::value>("value", "What was found"),
+      field<&SteadyCriterion::u>("u", "Standard error of a slope"),
+      field<&SteadyCriterion::limit>("limit", "Largest magnitude that counts as steady"),
+      field<&SteadyCriterion::n>("n", "Blocks or readings judged"),
+      field<&SteadyCriterion::device>("device", "Whose temperature"),
+      field<&SteadyCriterion::verdict>(
+          "verdict", "met, failed, or within_noise: beyond the limit, but not clearly a slope")};
+  static constexpr base::Table table{"steady_criterion", "One thing that should stand still",
+                                     fields};
+  return table;
+}
+
+const base::Table& WindowTruncation::table() {
+  static constexpr std::array fields{
+      field<&WindowTruncation::blocks>("blocks",
+                                       "What was averaged in fives: whole batches, or intervals of "
+                                       "the time in which the batch is full"),
+      field<&WindowTruncation::n>("n", "How many"),
+      field<&WindowTruncation::begin_s>("begin_s", "Truncation point after the window's begin",
+                                        {.unit = "s"}),
+      field<&WindowTruncation::discarded_ratio>(
+          "discarded_ratio", "Share of the blocks before it, at most 0.5", {.unit = "1"}),
+      field<&WindowTruncation::effect_ratio>(
+          "effect_ratio", "Mean throughput after it over that of all blocks, less one",
+          {.unit = "1"}),
+      field<&WindowTruncation::u_effect>("u_effect", "Standard error of effect_ratio",
+                                         {.unit = "1"}),
+      field<&WindowTruncation::verdict>("verdict", "met, within_noise or failed")};
+  static constexpr base::Table table{
+      "window_truncation", "Where MSER-5 would cut the beginning of the window off", fields};
+  return table;
+}
+
+const base::Table& Steady::table() {
+  static constexpr std::array fields{
+      field<&Steady::criteria>("criteria", "What should stand still, each with its limit"),
+      field<&Steady::truncation>("truncation", "MSER-5; nothing is cut"),
+      field<&Steady::truncation_refused>("truncation_refused", "Why there is no truncation point")};
+  static constexpr base::Table table{"steady", "Whether the work stood still", fields};
+  return table;
+}
+
+}  // namespace llem::domain

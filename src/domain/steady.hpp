@@ -1,0 +1,47 @@
+#pragma once
+
+// Owns: what a result says of steadiness: the criteria, and the time at which the batch was full.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "domain/value.hpp"
+
+namespace llem::domain {
+
+/// One thing that should stand still, over the last blocks of the warm-up or over the window.
+struct SteadyCriterion {
+  std::string quantity;  // throughput_drift, throughput_variation, power_drift, temperature_slope
+  std::string over;      // warmup, window
+  std::string unit;      // of value, u and limit: 1, degC/min
+  double value = 0;
+  std::optional<double> u;  // standard error of a slope
+  double limit = 0;
+  std::int64_t n = 0;                 // blocks or readings judged
+  std::optional<std::string> device;  // of a temperature
+  std::string verdict;                // met, within_noise, failed
+  static const base::Table& table();
+};
+
+/// Where MSER-5 would cut the beginning of the window off. It is reported; nothing is cut.
+struct WindowTruncation {
+  std::string blocks;  // what was averaged in fives: batches, intervals
+  std::int64_t n = 0;  // of them
+  double begin_s = 0;  // the truncation point, from the window's begin
+  double discarded_ratio = 0;
+  double effect_ratio = 0;  // on mean throughput
+  double u_effect = 0;      // standard error of effect_ratio
+  std::string verdict;      // met, within_noise, failed
+  static const base::Table& table();
+};
+
+struct Steady {
+  std::vector<SteadyCriterion> criteria;
+  std::optional<WindowTruncation> truncation;
+  std::optional<std::string> truncation_refused;  // why there is none
+  static const base::Table& table();
+};
+
+}  // namespace llem::domain
