@@ -116,6 +116,20 @@ std::vector<Span> pass_spans(const Window& window) {
   return spans;
 }
 
+std::vector<Span> equal_parts(const FullBatch& full, std::size_t count) {
+  std::vector<Span> all;
+  for (const Span& stretch : full.stretches) {
+    const double share = stretch.seconds() / full.duration_s * static_cast<double>(count);
+    const auto parts = std::max<std::int64_t>(1, std::llround(share));
+    const std::int64_t length = stretch.end_ns - stretch.begin_ns;
+    for (std::int64_t k = 0; k < parts; ++k) {
+      all.push_back(
+          {stretch.begin_ns + length * k / parts, stretch.begin_ns + length * (k + 1) / parts});
+    }
+  }
+  return all;
+}
+
 FullBatchVerdict full_batch(const domain::Recording& recording, const Window& window) {
   if (std::string refused = too_little(recording, window); !refused.empty()) {
     return {std::nullopt, std::move(refused)};

@@ -3,6 +3,7 @@
 // Owns: the parts of a window in which a continuously filled batch is full: without the ramp at a
 // pass's begin and the tail at its end (docs/methodology/warmup.md).
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -41,6 +42,9 @@ struct FullBatch {
   std::vector<Span> tails;  // from the stretch to the pass's end
   double duration_s = 0;    // of all stretches
 };
+
+/// Nearly equal parts of the stretches, about `count` in all and one a stretch at least.
+std::vector<Span> equal_parts(const FullBatch& full, std::size_t count);
 
 /// The stretches, or why there are none.
 struct FullBatchVerdict {

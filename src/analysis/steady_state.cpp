@@ -10,6 +10,7 @@
 #include "analysis/full_batch.hpp"
 #include "analysis/scope_energy.hpp"
 #include "analysis/series.hpp"
+#include "analysis/steady_window.hpp"
 #include "stats/moments.hpp"
 #include "stats/regression.hpp"
 #include "stats/steady.hpp"
@@ -102,19 +103,11 @@ Blocks batches(const Window& window) {
   return kept;
 }
 
-/// Nearly equal parts of the time in which the batch is full.
 Blocks intervals(const Window& window, const FullBatch& full, std::size_t count) {
   const TokenClock clock(*window.serve);
   Blocks blocks;
-  for (const Span& stretch : full.stretches) {
-    const double share = stretch.seconds() / full.duration_s * static_cast<double>(count);
-    const auto parts = std::max<std::int64_t>(1, std::llround(share));
-    const std::int64_t length = stretch.end_ns - stretch.begin_ns;
-    for (std::int64_t k = 0; k < parts; ++k) {
-      const Span part{stretch.begin_ns + length * k / parts,
-                      stretch.begin_ns + length * (k + 1) / parts};
-      blocks.push_back({part, clock.spread_by(part.end_ns) - clock.spread_by(part.begin_ns)});
-    }
+  for (const Span& part : equal_parts(full, count)) {
+    blocks.push_back({part, clock.spread_by(part.end_ns) - clock.spread_by(part.begin_ns)});
   }
   return blocks;
 }
@@ -346,6 +339,11 @@ domain::Steady steady(const domain::Recording& recording, const Window& window,
   judge_blocks(steady, recording, energy, blocks, "window", equal);
   add(steady, temperature(recording, window.span, "window"));
   truncate(steady, recording, window, full);
+  if (full.found) {
+    steady.window = steady_window(recording, window, *full.found, energy);
+  } else {
+    steady.window_refused = full.refused;
+  }
   return steady;
 }
 

@@ -47,11 +47,50 @@ const base::Table& WindowTruncation::table() {
   return table;
 }
 
+const base::Table& SteadyWindow::table() {
+  static constexpr std::array fields{
+      field<&SteadyWindow::full_batch>("full_batch", "Sequences in a step that count as full"),
+      field<&SteadyWindow::stretches>("stretches", "Stretches of time, at most one a pass"),
+      field<&SteadyWindow::begin_s>("begin_s", "Begin of the first after the window's begin",
+                                    {.unit = "s"}),
+      field<&SteadyWindow::end_s>("end_s", "End of the last after the window's begin",
+                                  {.unit = "s"}),
+      field<&SteadyWindow::duration_s>("duration_s", "Of all stretches", {.unit = "s"}),
+      field<&SteadyWindow::share_ratio>("share_ratio", "Of the window's time", {.unit = "1"}),
+      field<&SteadyWindow::mean_batch>("mean_batch", "Sequences in a step, weighted by its time"),
+      field<&SteadyWindow::input_tokens>("input_tokens", "Input tokens prefilled in it",
+                                         {.unit = "tokens"}),
+      field<&SteadyWindow::output_tokens>("output_tokens", "Output tokens delivered in it",
+                                          {.unit = "tokens"}),
+      field<&SteadyWindow::output_tokens_per_s>(
+          "output_tokens_per_s", "Output tokens per second in it", {.unit = "tokens/s"}),
+      field<&SteadyWindow::gross_j>("gross_j", "Gross energy of the headline's scopes in it",
+                                    {.unit = "J"}),
+      field<&SteadyWindow::gross_j_per_output_token>(
+          "gross_j_per_output_token", "Gross energy per output token delivered in it",
+          {.unit = "J/token"}),
+      field<&SteadyWindow::mean_power_w>("mean_power_w", "Gross energy over its time",
+                                         {.unit = "W"}),
+      field<&SteadyWindow::energy_refused>("energy_refused", "Why there is no energy"),
+      field<&SteadyWindow::ramp_s>("ramp_s", "Left out: before the batch is full", {.unit = "s"}),
+      field<&SteadyWindow::ramp_output_tokens>("ramp_output_tokens", "Output tokens of that time",
+                                               {.unit = "tokens"}),
+      field<&SteadyWindow::tail_s>("tail_s", "Left out: after the batch was full for the last time",
+                                   {.unit = "s"}),
+      field<&SteadyWindow::tail_output_tokens>("tail_output_tokens", "Output tokens of that time",
+                                               {.unit = "tokens"})};
+  static constexpr base::Table table{
+      "steady_window", "The time in which a continuously filled batch is full", fields};
+  return table;
+}
+
 const base::Table& Steady::table() {
   static constexpr std::array fields{
       field<&Steady::criteria>("criteria", "What should stand still, each with its limit"),
       field<&Steady::truncation>("truncation", "MSER-5; nothing is cut"),
-      field<&Steady::truncation_refused>("truncation_refused", "Why there is no truncation point")};
+      field<&Steady::truncation_refused>("truncation_refused", "Why there is no truncation point"),
+      field<&Steady::window>("window", "The time in which a continuously filled batch is full"),
+      field<&Steady::window_refused>("window_refused", "Why there is no such time")};
   static constexpr base::Table table{"steady", "Whether the work stood still", fields};
   return table;
 }

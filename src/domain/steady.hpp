@@ -37,10 +37,35 @@ struct WindowTruncation {
   static const base::Table& table();
 };
 
+/// The time of the window in which a continuously filled batch is full.
+struct SteadyWindow {
+  std::int64_t full_batch = 0;    // sequences in a step that count as full
+  std::int64_t stretches = 0;     // at most one a pass
+  double begin_s = 0;             // of the first, from the window's begin
+  double end_s = 0;               // of the last
+  double duration_s = 0;          // of all
+  double share_ratio = 0;         // of the window
+  double mean_batch = 0;          // sequences in a step, weighted by time
+  std::int64_t input_tokens = 0;  // prefilled
+  std::int64_t output_tokens = 0;
+  Value output_tokens_per_s;
+  std::optional<Value> gross_j;
+  std::optional<Value> gross_j_per_output_token;
+  std::optional<double> mean_power_w;
+  std::optional<std::string> energy_refused;  // why there is no energy
+  double ramp_s = 0;                          // left out, before the batch is full
+  std::int64_t ramp_output_tokens = 0;
+  double tail_s = 0;  // left out, after it
+  std::int64_t tail_output_tokens = 0;
+  static const base::Table& table();
+};
+
 struct Steady {
   std::vector<SteadyCriterion> criteria;
   std::optional<WindowTruncation> truncation;
   std::optional<std::string> truncation_refused;  // why there is none
+  std::optional<SteadyWindow> window;
+  std::optional<std::string> window_refused;
   static const base::Table& table();
 };
 

@@ -59,6 +59,27 @@ TEST(Mser, knows_how_far_noise_moves_the_mean) {
   EXPECT_NEAR(cut->u_effect, 0.5 * std::sqrt(10.0 / 9) * std::sqrt(0.2), 1e-12);
 }
 
+// The figures of docs/methodology/warmup.md, there from 2000 series.
+TEST(Mser, seldom_moves_the_mean_of_noise_by_four_standard_errors) {
+  int moved = 0;
+  constexpr int kRuns = 1000;
+  base::Random random(base::derive_seed(1, "mser"));
+  for (int run = 0; run < kRuns; ++run) {
+    Values means;
+    for (int i = 0; i < 20; ++i) {
+      double sum = 0;  // of twelve uniform values: variance 1
+      for (int k = 0; k < 12; ++k) {
+        sum += random.uniform() - 0.5;
+      }
+      means.push_back(100 + 3 * sum);
+    }
+    const auto cut = mser(means, 1);
+    const double effect = std::abs(cut->kept_mean - cut->mean);
+    moved += effect > 1 && effect > 4 * cut->u_effect ? 1 : 0;
+  }
+  EXPECT_LE(moved, kRuns * 15 / 1000);
+}
+
 TEST(Trend, is_significant_where_it_stands_out_of_its_noise) {
   Values x;
   Values level;
