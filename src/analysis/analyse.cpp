@@ -65,6 +65,7 @@ void measure_window(domain::TrialResult& result, const domain::Recording& record
   result.throughput = throughput(window);
   result.lengths = lengths(window);
   result.phases = phases(recording, window, result.energy);
+  result.request_energy = request_energy(window, result.energy, result.phases);
   result.compute = compute(recording, window);
   result.thermal = thermal(recording, window);
   result.steady = steady(recording, window, result.energy);

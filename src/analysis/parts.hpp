@@ -30,6 +30,10 @@ domain::Lengths lengths(const Window& window);
 /// Energy by phase is of the scopes of the headline.
 std::optional<domain::Phases> phases(const domain::Recording& recording, const Window& window,
                                      const std::optional<domain::Energy>& energy);
+/// Each definition divides the gross energy of the headline.
+std::optional<domain::RequestEnergies> request_energy(const Window& window,
+                                                      const std::optional<domain::Energy>& energy,
+                                                      const std::optional<domain::Phases>& phases);
 std::optional<domain::Compute> compute(const domain::Recording& recording, const Window& window);
 domain::Memory memory(const domain::Recording& recording, const Window* window);
 std::optional<domain::Thermal> thermal(const domain::Recording& recording, const Window& window);

@@ -11,6 +11,7 @@
 
 #include "base/field.hpp"
 #include "domain/recording.hpp"
+#include "domain/request_energy.hpp"
 #include "domain/steady.hpp"
 #include "domain/value.hpp"
 
@@ -366,6 +367,7 @@ struct TrialResult {
   std::optional<Throughput> throughput;
   std::optional<Lengths> lengths;
   std::optional<Phases> phases;
+  std::optional<RequestEnergies> request_energy;
   std::optional<Compute> compute;
   std::optional<Memory> memory;
   std::optional<Thermal> thermal;

@@ -138,6 +138,8 @@ const base::Table& TrialResult::table() {
       field<&TrialResult::throughput>("throughput", "Rates"),
       field<&TrialResult::lengths>("lengths", "Lengths that really ran"),
       field<&TrialResult::phases>("phases", "Prefill and decode"),
+      field<&TrialResult::request_energy>("request_energy",
+                                          "Energy of single requests, by definition"),
       field<&TrialResult::compute>("compute", "Operations and bytes"),
       field<&TrialResult::memory>("memory", "Memory, each figure with its source"),
       field<&TrialResult::thermal>("thermal", "Temperatures, clocks and throttling"),
