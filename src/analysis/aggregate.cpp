@@ -195,6 +195,29 @@ NumberOf compute_of(std::optional<double> domain::Compute::* field) {
   return [=](const TrialResult& r) { return r.compute ? (*r.compute).*field : std::nullopt; };
 }
 
+const domain::SteadyWindow* steady_window_of(const TrialResult& r) {
+  return r.steady && r.steady->window ? &*r.steady->window : nullptr;
+}
+
+/// Where every cycle tells it.
+void fill_steady(domain::ConfigurationResult& c, const Trials& trials) {
+  if (!std::ranges::all_of(trials, [](const auto* t) { return steady_window_of(*t) != nullptr; })) {
+    return;
+  }
+  c.steady_output_tokens_per_s = ratio_of_sums(trials, [](const TrialResult& r) {
+    const auto* w = steady_window_of(r);
+    return std::optional(
+        Part{static_cast<double>(w->output_tokens), w->duration_s, std::nullopt, false});
+  });
+  if (std::ranges::all_of(
+          trials, [](const auto* t) { return steady_window_of(*t)->gross_j.has_value(); })) {
+    c.steady_j_per_output_token = ratio_of_sums(trials, [](const TrialResult& r) {
+      const auto* w = steady_window_of(r);
+      return std::optional(energy_part(*w->gross_j, static_cast<double>(w->output_tokens)));
+    });
+  }
+}
+
 /// Energies of different scopes are never averaged: only trials with the first one's scope take
 /// part.
 Trials of_one_scope(const Trials& used, std::string& scope) {
@@ -248,6 +271,7 @@ void fill_energy(domain::ConfigurationResult& c, const Trials& used) {
         ratio_of_sums(trials, phase_per(&Phases::decode_j, Per::output_token));
   }
   fill_cost(c, trials);
+  fill_steady(c, trials);
   c.mean_power_w = ratio_of_sums(trials, energy_per(gross, Per::second));
   c.idle_power_w = mean_of(trials, [](const TrialResult& r) { return r.energy->headline_idle_w; });
   if (c.idle_power_w && c.mean_power_w) {

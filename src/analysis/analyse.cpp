@@ -8,6 +8,7 @@
 #include "analysis/findings.hpp"
 #include "analysis/joined.hpp"
 #include "analysis/parts.hpp"
+#include "analysis/steady_state.hpp"
 #include "analysis/window.hpp"
 
 namespace llem::analysis {
@@ -65,6 +66,7 @@ std::vector<WindowBlocks> measure_each(const domain::Recording& recording, const
     b.phases = phases(recording, window, b.energy);
     b.thermal = thermal(recording, window);
     b.host_load = host_load(recording, window);
+    b.steady = steady(recording, window, b.energy);
   }
   return blocks;
 }
@@ -84,9 +86,11 @@ void measure_windows(domain::TrialResult& result, const domain::Recording& recor
   result.lengths = lengths(all);
   result.windows = window_figures(blocks, recording.schedule.prompts_repeat);
   result.phases = joined_phases(blocks, all, result.energy);
+  result.request_energy = request_energy(all, result.energy, result.phases);
   result.compute = compute(recording, all, factors.peaks);
   result.thermal = joined_thermal(blocks);
   result.host_load = joined_host_load(blocks);
+  result.steady = told_steady(blocks);
 }
 
 /// Of all windows, each difference once.

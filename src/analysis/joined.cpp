@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "analysis/parts.hpp"
+#include "analysis/steady_state.hpp"
 #include "analysis/scope_energy.hpp"
 
 namespace llem::analysis {
@@ -199,6 +200,17 @@ std::optional<domain::HostLoad> joined_host_load(const std::vector<WindowBlocks>
     load.worker_share_ratio = *worker_s / busy_s;
   }
   return load;
+}
+
+domain::Steady told_steady(const std::vector<WindowBlocks>& blocks) {
+  const auto failed = std::ranges::find_if(
+      blocks, [](const WindowBlocks& block) { return !unsteady(block.steady).empty(); });
+  const auto told = failed != blocks.end() ? failed : blocks.begin();
+  domain::Steady steady = told->steady;
+  if (blocks.size() > 1) {
+    steady.of_window = 1 + (told - blocks.begin());
+  }
+  return steady;
 }
 
 std::vector<domain::WindowFigures> window_figures(const std::vector<WindowBlocks>& blocks,

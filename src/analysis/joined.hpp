@@ -19,6 +19,7 @@ struct WindowBlocks {
   std::optional<domain::Phases> phases;
   std::optional<domain::Thermal> thermal;
   std::optional<domain::HostLoad> host_load;
+  domain::Steady steady;
 };
 
 /// Scopes that every window has. Random uncertainties in quadrature; systematic ones, and the
@@ -34,6 +35,9 @@ std::optional<domain::Phases> joined_phases(const std::vector<WindowBlocks>& blo
 /// Means and shares weighted by the length of the windows.
 std::optional<domain::Thermal> joined_thermal(const std::vector<WindowBlocks>& blocks);
 std::optional<domain::HostLoad> joined_host_load(const std::vector<WindowBlocks>& blocks);
+
+/// That of the first window in which a criterion failed, else of the first.
+domain::Steady told_steady(const std::vector<WindowBlocks>& blocks);
 
 /// Each window by itself.
 std::vector<domain::WindowFigures> window_figures(const std::vector<WindowBlocks>& blocks,

@@ -10,18 +10,6 @@ namespace llem::analysis {
 
 namespace {
 
-/// The counter by which a scope was measured; null when it was not measured by one.
-const domain::Channel* counter_of(const domain::Recording& recording,
-                                  const domain::ScopeEnergy& scope) {
-  for (const ScopeChannels& channels : scopes_of(recording)) {
-    if (channels.device == scope.scope && channels.kind == scope.kind &&
-        !channels.counters.empty() && scope.method.starts_with("counter")) {
-      return channels.counters.front();
-    }
-  }
-  return nullptr;
-}
-
 /// Of all scopes of the headline, or the first reason against one of them.
 PhaseVerdict split_headline(const domain::Recording& recording, const Window& window,
                             const domain::Energy& energy) {
@@ -31,8 +19,8 @@ PhaseVerdict split_headline(const domain::Recording& recording, const Window& wi
   }
   std::optional<PhaseEnergy> sum;
   for (const domain::ScopeEnergy* part : parts) {
-    const domain::Channel* channel = counter_of(recording, *part);
-    if (channel == nullptr) {
+    const domain::Channel* channel = channel_of(recording, *part);
+    if (channel == nullptr || channel->behaviour != domain::Behaviour::counter) {
       return {std::nullopt, "no energy counter covers the window"};
     }
     PhaseVerdict verdict =

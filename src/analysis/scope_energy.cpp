@@ -269,6 +269,20 @@ std::vector<ScopeChannels> scopes_of(const domain::Recording& recording) {
   return scopes;
 }
 
+const domain::Channel* channel_of(const domain::Recording& recording,
+                                  const domain::ScopeEnergy& scope) {
+  for (const ScopeChannels& channels : scopes_of(recording)) {
+    if (channels.device != scope.scope || channels.kind != scope.kind) {
+      continue;
+    }
+    const bool counted = scope.method.starts_with("counter");
+    const auto& candidates = counted ? channels.counters : channels.gauges;
+    return candidates.empty() || scope.source == domain::Provenance::estimated ? nullptr
+                                                                               : candidates.front();
+  }
+  return nullptr;
+}
+
 domain::Value net_of(const domain::ScopeEnergy& scope, const Window& window) {
   const domain::IdlePower& idle = *scope.idle;
   domain::Value net = scope.gross;

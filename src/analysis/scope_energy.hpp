@@ -23,6 +23,10 @@ struct ScopeChannels {
 
 std::vector<ScopeChannels> scopes_of(const domain::Recording& recording);
 
+/// The counter or the gauge by which a scope was measured; null for an estimate.
+const domain::Channel* channel_of(const domain::Recording& recording,
+                                  const domain::ScopeEnergy& scope);
+
 /// The scopes that the headline sums up.
 std::vector<const domain::ScopeEnergy*> headline_parts(const domain::Recording& recording,
                                                        const domain::Energy& energy);

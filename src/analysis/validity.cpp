@@ -8,7 +8,7 @@
 #include "analysis/exclusivity.hpp"
 #include "analysis/parts.hpp"
 #include "analysis/series.hpp"
-#include "stats/regression.hpp"
+#include "analysis/steady_state.hpp"
 
 namespace llem::analysis {
 
@@ -25,7 +25,6 @@ constexpr double kSteal = 0.02;
 constexpr double kClockBound = 1e-3;    // s
 constexpr double kAnchorJitter = 0.05;  // s between three clock readings of one anchor
 constexpr double kSlewRate = 500e-6;    // the fastest the kernel slews the wall clock
-constexpr std::size_t kJudgedBlocks = stats::SteadyCriteria{}.blocks;  // of the warm-up
 
 double seconds(std::int64_t ns) {
   return static_cast<double>(ns) * 1e-9;
@@ -83,14 +82,16 @@ void judge_procedure(const domain::Recording& r, const Window* w, Findings& f) {
   if (w->shortest_s < least) {
     f.add("window_short", fmt::format("{:.2f} s < {:g} s", w->shortest_s, least));
   }
+}
+
+void judge_steadiness(const domain::Recording& r, const domain::TrialResult& result, Findings& f) {
   const std::size_t blocks = r.warmup.blocks.size();
-  if (blocks > 0 && !r.warmup.steady && blocks < kJudgedBlocks) {
-    f.add("not_steady",
-          fmt::format("{} block{} too few to judge", blocks, blocks == 1 ? " is" : "s are"));
-  } else if (blocks > 0 && !r.warmup.steady) {
-    f.add("not_steady",
-          fmt::format("after {} blocks: CV {:.1f} %, slope {:.1f} %", blocks,
-                      100 * r.warmup.cv_ratio.value_or(0), 100 * r.warmup.slope_ratio.value_or(0)));
+  if (blocks > 0 && blocks < judged_blocks(r)) {
+    f.add("not_steady", fmt::format("{} block{} of warm-up {} too few to judge", blocks,
+                                    blocks == 1 ? "" : "s", blocks == 1 ? "is" : "are"));
+  }
+  if (const std::string failed = result.steady ? unsteady(*result.steady) : ""; !failed.empty()) {
+    f.add("not_steady", failed);
   }
 }
 
@@ -252,6 +253,7 @@ void judge(const domain::Recording& recording, const Window* window,
   if (window == nullptr) {
     return;
   }
+  judge_steadiness(recording, result, findings);
   judge_outputs(recording, *window, findings);
   judge_serving(recording, *window, result, findings);
   judge_throttling(recording, result, findings);

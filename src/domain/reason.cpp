@@ -27,8 +27,10 @@ std::span<const Reason> reasons() {
              "raise workload.requests"},
       Reason{"window_short", warning, "the window is shorter than 30 s",
              "raise measure.window.min_s"},
-      Reason{"not_steady", warning, "throughput had not converged when the warm-up ended",
-             "raise measure.warmup.max_s, or free the machine of other load"},
+      Reason{
+          "not_steady", warning,
+          "throughput, power or temperature still changed when the warm-up ended or in the window",
+          "raise measure.warmup.min_s and max_s, or free the machine of other load"},
       Reason{"contention", warning, "other work or the hypervisor took CPU time during the window",
              "free the machine of other load"},
       Reason{"effective_config_differs", warning,

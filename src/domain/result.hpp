@@ -11,30 +11,11 @@
 
 #include "base/field.hpp"
 #include "domain/recording.hpp"
+#include "domain/request_energy.hpp"
+#include "domain/steady.hpp"
+#include "domain/value.hpp"
 
 namespace llem::domain {
-
-enum class Provenance { measured, derived, estimated };
-std::span<const std::string_view> words(Provenance);
-
-/// A number with its standard uncertainties (k = 1), random and systematic apart.
-struct Value {
-  double value = 0;
-  std::optional<double> u_random;
-  std::optional<double> u_systematic;
-  std::optional<std::string> method;
-  Provenance source = Provenance::derived;
-  static const base::Table& table();
-};
-
-struct IntervalValue {
-  double low = 0;
-  double high = 0;
-  double level = 0.95;
-  std::string method;
-  std::int64_t n = 0;
-  static const base::Table& table();
-};
 
 struct Identity {
   std::int64_t trial = 0;
@@ -398,10 +379,12 @@ struct TrialResult {
   std::optional<Lengths> lengths;
   std::vector<WindowFigures> windows;
   std::optional<Phases> phases;
+  std::optional<RequestEnergies> request_energy;
   std::optional<Compute> compute;
   std::optional<Memory> memory;
   std::optional<Thermal> thermal;
   std::optional<WarmupSummary> warmup;
+  std::optional<Steady> steady;
   std::optional<HostLoad> host_load;
   std::optional<Cost> cost;
   ConfigAccount configuration;

@@ -119,6 +119,15 @@ const base::Table& ConfigurationResult::table() {
           "output_tokens_per_s", "Output tokens per second", {.unit = "tokens/s"}),
       field<&ConfigurationResult::requests_per_s>("requests_per_s", "Requests per second",
                                                   {.unit = "1/s"}),
+      field<&ConfigurationResult::steady_j_per_output_token>(
+          "steady_j_per_output_token",
+          "Gross energy per output token while a continuous batch is full, where every cycle tells "
+          "it",
+          {.unit = "J/token"}),
+      field<&ConfigurationResult::steady_output_tokens_per_s>(
+          "steady_output_tokens_per_s",
+          "Output tokens per second while a continuous batch is full, where every cycle tells it",
+          {.unit = "tokens/s"}),
       field<&ConfigurationResult::service_ttft_median_s>(
           "service_ttft_median_s", "Median service time to first token", {.unit = "s"}),
       field<&ConfigurationResult::service_ttft_p95_s>(

@@ -86,6 +86,8 @@ struct ConfigurationResult {
   std::optional<Aggregate> idle_power_w;
   std::optional<Aggregate> output_tokens_per_s;
   std::optional<Aggregate> requests_per_s;
+  std::optional<Aggregate> steady_j_per_output_token;   // while a continuous batch is full, where
+  std::optional<Aggregate> steady_output_tokens_per_s;  // every cycle tells it
   std::optional<Aggregate> service_ttft_median_s;
   std::optional<Aggregate> service_ttft_p95_s;
   std::optional<Aggregate> itl_median_s;

@@ -157,6 +157,18 @@ void throughput_line(Block& block, const ConfigurationResult& c) {
   }
 }
 
+void steady_line(Block& block, const ConfigurationResult& c) {
+  if (!c.steady_output_tokens_per_s) {
+    return;
+  }
+  const std::string rate = number(*c.steady_output_tokens_per_s) + " output tokens/s";
+  if (c.steady_j_per_output_token) {
+    block.columns("batch full", number(*c.steady_j_per_output_token) + " J/output token", rate);
+  } else {
+    block.line("batch full", rate);
+  }
+}
+
 std::string percentiles(std::string_view name, const std::optional<Aggregate>& median,
                         const std::optional<Aggregate>& high) {
   if (!median) {
@@ -256,6 +268,7 @@ std::string configuration_text(const domain::ConfigurationResult& result,
     phases_line(block, result);
     cost_line(block, result);
     throughput_line(block, result);
+    steady_line(block, result);
     latency_line(block, result);
     compute_line(block, result);
     spread_lines(block, result);

@@ -273,6 +273,33 @@ def components(groups):
             "within_interval": [float(df_e * s_e / stats.chi2.ppf(p, df_e)) for p in (0.975, 0.025)]}
 
 
+def mser(values, size=5):
+    """Every truncation point tried, with the sums of squares of the definition."""
+    means = np.asarray(values[:len(values) // size * size]).reshape(-1, size).mean(axis=1)
+    n = len(means)
+    statistics = [float(np.sum((means[d:] - np.mean(means[d:])) ** 2) / (n - d) ** 2) for d in range(n // 2 + 1)]
+    cut = int(np.argmin(statistics))
+    return {"values": values, "batches": n, "discarded": cut, "mean": float(np.mean(means)), "kept_mean": float(np.mean(means[cut:]))}
+
+
+def ramp(seed, n, depth, time, noise, correlation=0.0):
+    """A rate that starts low by `depth` and settles exponentially, with noise that follows itself."""
+    rng = np.random.default_rng(seed)
+    error = np.zeros(n)
+    for i in range(1, n):
+        error[i] = correlation * error[i - 1] + rng.normal(0, noise)
+    return [float(x) for x in (100 * (1 - depth * np.exp(-np.arange(n) / time)) + error).round(6)]
+
+
+TRANSIENTS = {
+    "none": ramp(3, 100, 0.0, 1, 2.0),
+    "ramp": ramp(4, 100, 0.5, 10, 1.0),
+    "slow": ramp(5, 104, 0.4, 60, 1.0),
+    "correlated": ramp(6, 200, 0.3, 20, 1.0, 0.7),
+    "falling": [200.0 - x for x in ramp(7, 60, 0.4, 5, 0.5)],
+    "short": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0],
+}
+
 ROWS = [[1.0, 2.0, 0.5], [1.0, 1.0, 2.0], [1.0, 4.0, 1.0], [1.0, 3.0, 3.0], [1.0, 0.0, 1.0], [1.0, 5.0, 2.0]]
 
 reference = {
@@ -301,6 +328,7 @@ reference = {
             (100, 0.9, 0.9), (3000, 0.5, 0.95),
         ]
     ],
+    "mser": {name: mser(values) for name, values in TRANSIENTS.items()},
     "lines": {name: line(*points) for name, points in LINES.items()},
     "stopping": {
         name: stopped(study["half_width"], study["fewest"], study["most"], study["configurations"])

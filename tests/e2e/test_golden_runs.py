@@ -10,8 +10,8 @@ import harness
 
 RUNS = os.path.join(harness.SOURCE, "tests", "golden", "runs")
 TABLE = os.path.join(harness.SOURCE, "docs", "results.md")
-BLOCKS = ("identity", "validity", "energy", "efficiency", "latency", "throughput", "lengths", "windows", "phases", "compute",
-          "memory", "thermal", "warmup", "host_load", "configuration", "overhead", "cost")
+BLOCKS = ("identity", "validity", "energy", "efficiency", "latency", "throughput", "lengths", "windows", "phases",
+          "request_energy", "compute", "memory", "thermal", "warmup", "steady", "host_load", "configuration", "overhead", "cost")
 
 
 def differences(a, b, path=""):
@@ -45,6 +45,17 @@ class GoldenRuns(harness.Case):
                         os.path.join(kept, "summary.json")]:
                     again = os.path.join(copy, os.path.relpath(path, kept))
                     self.assertEqual(differences(harness.read_json(path), harness.read_json(again)), [])
+
+    def test_energy_of_requests_adds_up_to_that_of_the_window(self):
+        told = set()
+        for path in glob.glob(os.path.join(RUNS, "*", "trials", "*", "result.json")):
+            result = harness.read_json(path)
+            for by in result.get("request_energy", {}).get("definitions", []):
+                gross = result["energy"]["headline_gross_j"]["value"]
+                self.assertTrue(math.isclose(by["sum_j"] + by["unattributed_j"], gross, rel_tol=1e-9), (path, by))
+                self.assertTrue(math.isclose(by["mean_j"] * by["n"], by["sum_j"], rel_tol=1e-9), (path, by))
+                told.add(by["definition"])
+        self.assertEqual(told, {"steady_average", "token_time_share"})
 
     def test_every_block_is_filled_by_the_run_the_table_names(self):
         with open(TABLE, encoding="utf-8") as file:

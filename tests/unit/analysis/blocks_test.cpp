@@ -312,7 +312,7 @@ TEST(Overhead, is_the_samplers_share_of_a_core) {
 
 TEST(Warmup, says_what_was_discarded) {
   const auto warmup = *analyse(a_recording().build()).warmup;
-  EXPECT_EQ(warmup.blocks, 2);
+  EXPECT_EQ(warmup.blocks, 5);
   EXPECT_EQ(warmup.tokens_discarded, 200);
   EXPECT_DOUBLE_EQ(warmup.seconds, 10);
   EXPECT_EQ(warmup.cv_ratio, 0.01);

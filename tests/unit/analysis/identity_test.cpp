@@ -84,6 +84,16 @@ TEST(Identity, flops_per_second_is_flops_over_time) {
   }
 }
 
+TEST(Identity, energy_of_requests_and_the_unattributed_rest_is_that_of_the_window) {
+  for (const auto& recording : recordings()) {
+    const auto r = analyse(recording);
+    ASSERT_TRUE(r.request_energy);
+    for (const auto& d : r.request_energy->definitions) {
+      expect_close(d.sum_j + d.unattributed_j, r.energy->headline_gross_j->value);
+    }
+  }
+}
+
 TEST(Identity, analysing_again_gives_the_same_bytes) {
   for (const auto& recording : recordings()) {
     const auto first = base::write_json(base::write_struct(analyse(recording)));

@@ -171,13 +171,19 @@ class RecordingBuilder {
     r_.configuration.model.name = "tiny";
     r_.configuration.workload.output_tokens.exact = output_;
     r_.configuration.deploy.batch_size = batch_;
+    r_.configuration.deploy.batching = domain::Batching::static_batches;
     r_.worker.engine = "scripted";
     r_.worker.engine_version = "1";
     r_.worker.declared = base::Json::object({{"n_batch", 512}});
     r_.worker.effective = base::Json::object({{"n_batch", 512}});
     r_.host.machine_cpus = 4;
     r_.host.logical_cpus = 4;
-    r_.warmup = {{{ns(25), ns(30), 100}, {ns(30), ns(35), 100}}, true, 0.01, 0.001};
+    for (int block = 0; block < 5; ++block) {
+      r_.warmup.blocks.push_back({ns(25 + 2 * block), ns(27 + 2 * block), 40});
+    }
+    r_.warmup.steady = true;
+    r_.warmup.cv_ratio = 0.01;
+    r_.warmup.slope_ratio = 0.001;
     r_.anchor_begin = {ns(0), ns(0), ns(0), "2026-11-22T14:01:02Z"};
     r_.anchor_end = {ns(kEnd), ns(kEnd), ns(kEnd), "2026-11-22T14:02:12Z"};
     r_.sampler.duration_s = 70;

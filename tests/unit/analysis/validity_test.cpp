@@ -115,13 +115,8 @@ const Case kCases[] = {
      [](Recording& r) { r.serves[0].requests[0].output_tokens = 12; }},
     {"request_errors", "1 of 20",
      [](Recording& r) { r.serves[0].requests[0].finish = domain::Finish::error; }},
-    {"not_steady", "after 5 blocks: CV 8.0 %, slope 2.0 %",
-     [](Recording& r) {
-       r.warmup.blocks.resize(5, r.warmup.blocks[0]);
-       r.warmup.steady = false;
-       r.warmup.cv_ratio = 0.08;
-       r.warmup.slope_ratio = 0.02;
-     }},
+    {"not_steady", "warmup throughput_variation 5.7 %, limit 3 %",
+     [](Recording& r) { r.warmup.blocks[2].tokens = 35; }},
     {"throttled_thermal", "5.00 %",
      [](Recording& r) { throttle(r, Signal::throttle_hw_thermal, 0.05); }},
     {"throttled_power", "20.0 %", [](Recording& r) { throttle(r, Signal::throttle_power, 0.2); }},
@@ -294,9 +289,9 @@ TEST(Validity, does_not_suffer_from_devices_that_are_not_used) {
 
 TEST(Validity, of_too_few_warm_up_blocks_claims_no_variation) {
   const auto result =
-      analyse(a_measured_recording().but([](Recording& r) { r.warmup.steady = false; }).build());
+      analyse(a_measured_recording().but([](Recording& r) { r.warmup.blocks.resize(2); }).build());
   ASSERT_EQ(result.validity.codes.size(), 1U);
-  EXPECT_EQ(result.validity.codes[0].evidence, "2 blocks are too few to judge");
+  EXPECT_EQ(result.validity.codes[0].evidence, "2 blocks of warm-up are too few to judge");
 }
 
 TEST(Validity, of_a_slow_sensor_counts_only_where_it_is_used) {
