@@ -78,8 +78,9 @@ std::span<const domain::TracePoint> around(std::span<const domain::TracePoint> m
 
 void judge_device(const domain::Recording& r, const domain::Device& device,
                   std::span<const domain::TracePoint> memory, const Window& w, Findings& f) {
-  const auto bare = phase_span(r, domain::PhaseName::baseline);
-  const auto before = bare ? within(memory, *bare) : std::span<const domain::TracePoint>();
+  const auto load = phase_span(r, domain::PhaseName::load);
+  const auto before =
+      load ? within(memory, {INT64_MIN, load->begin_ns}) : std::span<const domain::TracePoint>();
   if (!before.empty() && before.back().value > kForeignBytes) {
     f.add("residual_memory", fmt::format("{}: {:.1f} GiB before the engine started", device.id,
                                          before.back().value / 0x1p30));

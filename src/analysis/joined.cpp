@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "analysis/parts.hpp"
-#include "analysis/steady_state.hpp"
 #include "analysis/scope_energy.hpp"
+#include "analysis/steady_state.hpp"
 
 namespace llem::analysis {
 

@@ -163,6 +163,15 @@ const Case kCases[] = {
      [](Recording& r) { as_gpu(r, "gpu:m", base::Json::object({{"mig", true}})); }},
     {"residual_memory", "2.0 GiB before",
      [](Recording& r) { gauge_of_gpu(r, Signal::memory_used, 0x1p31, 0x1p31); }},
+    {"residual_memory", "2.0 GiB before",
+     [](Recording& r) {
+       gauge_of_gpu(r, Signal::memory_used, 0x1p31, 0x1p31);
+       // Read once as sampling begins, then not before the engine starts.
+       auto& readings = r.traces.back();
+       const std::int64_t load_ns = r.phases.at(1).t_begin_ns;
+       std::erase_if(readings, [&](const auto& p) { return p.t_ns < load_ns; });
+       readings.insert(readings.begin(), {r.phases.at(0).t_begin_ns - 1, 0x1p31});
+     }},
     {"foreign_work", "memory in use between 0.50 and 1.00 GiB",
      [](Recording& r) { gauge_of_gpu(r, Signal::memory_used, 0x1p29, 0x1p30); }},
     {"foreign_work", "2.00 GiB more in use than after loading",
