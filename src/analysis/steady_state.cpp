@@ -104,10 +104,10 @@ Blocks batches(const Window& window) {
 }
 
 Blocks intervals(const Window& window, const FullBatch& full, std::size_t count) {
-  const TokenClock clock(*window.serve);
+  const TokenClock tokens_at(*window.serve);
   Blocks blocks;
   for (const Span& part : equal_parts(full, count)) {
-    blocks.push_back({part, clock.spread_by(part.end_ns) - clock.spread_by(part.begin_ns)});
+    blocks.push_back({part, tokens_at.spread_by(part.end_ns) - tokens_at.spread_by(part.begin_ns)});
   }
   return blocks;
 }

@@ -92,10 +92,10 @@ std::optional<domain::Value> gross_of(const domain::Recording& recording, const 
 }
 
 /// With the standard error of a mean of parts that are taken as independent (batch means).
-domain::Value rate_of(const FullBatch& full, const TokenClock& clock, std::int64_t tokens) {
+domain::Value rate_of(const FullBatch& full, const TokenClock& tokens_at, std::int64_t tokens) {
   stats::Moments rates;
   for (const Span& part : equal_parts(full, kRateParts)) {
-    rates.add((clock.spread_by(part.end_ns) - clock.spread_by(part.begin_ns)) / part.seconds());
+    rates.add((tokens_at.spread_by(part.end_ns) - tokens_at.spread_by(part.begin_ns)) / part.seconds());
   }
   domain::Value rate;
   rate.value = static_cast<double>(tokens) / full.duration_s;
@@ -128,11 +128,11 @@ void count_steps(domain::SteadyWindow& w, const Window& window, const FullBatch&
 domain::SteadyWindow steady_window(const domain::Recording& recording, const Window& window,
                                    const FullBatch& full,
                                    const std::optional<domain::Energy>& energy) {
-  const TokenClock clock(*window.serve);
+  const TokenClock tokens_at(*window.serve);
   const auto tokens_in = [&](const std::vector<Span>& spans) {
     std::int64_t tokens = 0;
     for (const Span& span : spans) {
-      tokens += clock.delivered_by(span.end_ns) - clock.delivered_by(span.begin_ns);
+      tokens += tokens_at.delivered_by(span.end_ns) - tokens_at.delivered_by(span.begin_ns);
     }
     return tokens;
   };
@@ -152,7 +152,7 @@ domain::SteadyWindow steady_window(const domain::Recording& recording, const Win
   w.share_ratio = full.duration_s / window.duration_s;
   count_steps(w, window, full);
   w.output_tokens = tokens_in(full.stretches);
-  w.output_tokens_per_s = rate_of(full, clock, w.output_tokens);
+  w.output_tokens_per_s = rate_of(full, tokens_at, w.output_tokens);
   w.ramp_s = time_of(full.ramps);
   w.ramp_output_tokens = tokens_in(full.ramps);
   w.tail_s = time_of(full.tails);

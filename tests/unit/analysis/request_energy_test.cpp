@@ -26,7 +26,7 @@ domain::RequestEnergies divided(const Recording& recording) {
   domain::Phases phases;
   phases.prefill_j = domain::Value{100, 1, {}, {}, {}};
   phases.decode_j = domain::Value{1200, 1, {}, {}, {}};
-  return *request_energy(*find_window(recording), energy, phases);
+  return *request_energy(find_windows(recording).at(0), energy, phases);
 }
 
 TEST(RequestEnergy, by_steady_average_is_that_of_the_window_by_output_tokens) {

@@ -170,7 +170,7 @@ const Case kCases[] = {
        auto& readings = r.traces.back();
        const std::int64_t load_ns = r.phases.at(1).t_begin_ns;
        std::erase_if(readings, [&](const auto& p) { return p.t_ns < load_ns; });
-       readings.insert(readings.begin(), {r.phases.at(0).t_begin_ns - 1, 0x1p31});
+       readings.insert(readings.begin(), {r.phases.at(0).t_begin_ns - 1, 0, 0x1p31});
      }},
     {"foreign_work", "memory in use between 0.50 and 1.00 GiB",
      [](Recording& r) { gauge_of_gpu(r, Signal::memory_used, 0x1p29, 0x1p30); }},
