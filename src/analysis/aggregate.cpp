@@ -195,27 +195,38 @@ NumberOf compute_of(std::optional<double> domain::Compute::* field) {
   return [=](const TrialResult& r) { return r.compute ? (*r.compute).*field : std::nullopt; };
 }
 
+/// Of a trial's only window: one of several would stand for a choice among them.
 const domain::SteadyWindow* steady_window_of(const TrialResult& r) {
-  return r.steady && r.steady->window ? &*r.steady->window : nullptr;
+  const bool only = r.steady && r.steady->window && !r.steady->of_window;
+  return only ? &*r.steady->window : nullptr;
 }
 
 /// Where every cycle tells it.
-void fill_steady(domain::ConfigurationResult& c, const Trials& trials) {
-  if (!std::ranges::all_of(trials, [](const auto* t) { return steady_window_of(*t) != nullptr; })) {
-    return;
+std::optional<Aggregate> steady_energy(const Trials& trials) {
+  const bool everywhere = std::ranges::all_of(trials, [](const TrialResult* t) {
+    const auto* w = steady_window_of(*t);
+    return w != nullptr && w->gross_j;
+  });
+  if (!everywhere) {
+    return std::nullopt;
   }
-  c.steady_output_tokens_per_s = ratio_of_sums(trials, [](const TrialResult& r) {
+  return ratio_of_sums(trials, [](const TrialResult& r) {
+    const auto* w = steady_window_of(r);
+    return std::optional(energy_part(*w->gross_j, static_cast<double>(w->output_tokens)));
+  });
+}
+
+std::optional<Aggregate> steady_rate(const Trials& trials) {
+  const bool everywhere = std::ranges::all_of(
+      trials, [](const TrialResult* t) { return steady_window_of(*t) != nullptr; });
+  if (!everywhere) {
+    return std::nullopt;
+  }
+  return ratio_of_sums(trials, [](const TrialResult& r) {
     const auto* w = steady_window_of(r);
     return std::optional(
         Part{static_cast<double>(w->output_tokens), w->duration_s, std::nullopt, false});
   });
-  if (std::ranges::all_of(
-          trials, [](const auto* t) { return steady_window_of(*t)->gross_j.has_value(); })) {
-    c.steady_j_per_output_token = ratio_of_sums(trials, [](const TrialResult& r) {
-      const auto* w = steady_window_of(r);
-      return std::optional(energy_part(*w->gross_j, static_cast<double>(w->output_tokens)));
-    });
-  }
 }
 
 /// Energies of different scopes are never averaged: only trials with the first one's scope take
@@ -271,7 +282,7 @@ void fill_energy(domain::ConfigurationResult& c, const Trials& used) {
         ratio_of_sums(trials, phase_per(&Phases::decode_j, Per::output_token));
   }
   fill_cost(c, trials);
-  fill_steady(c, trials);
+  c.steady_gross_j_per_output_token = steady_energy(trials);
   c.mean_power_w = ratio_of_sums(trials, energy_per(gross, Per::second));
   c.idle_power_w = mean_of(trials, [](const TrialResult& r) { return r.energy->headline_idle_w; });
   if (c.idle_power_w && c.mean_power_w) {
@@ -285,6 +296,7 @@ void fill_rates(domain::ConfigurationResult& c, const Trials& used) {
   using domain::Latency;
   c.output_tokens_per_s = ratio_of_sums(used, count_per_second(Per::output_token));
   c.requests_per_s = ratio_of_sums(used, count_per_second(Per::request));
+  c.steady_output_tokens_per_s = steady_rate(used);
   c.service_ttft_median_s =
       mean_of(used, latency_of(&Latency::service_ttft_s, &Distribution::median));
   c.service_ttft_p95_s = mean_of(used, latency_of(&Latency::service_ttft_s, &Distribution::p95));

@@ -24,7 +24,7 @@ std::vector<std::string> hardware(const domain::Recording& recording) {
                                 host.logical_cpus, host.machine_cpus));
   }
   for (const domain::Device& device : recording.devices) {
-    if (device.kind == "gpu" && device.used) {
+    if (device.used_gpu()) {
       const std::string_view driver = device.facts.text_or("driver_version", "");
       names.push_back(driver.empty() ? device.name
                                      : fmt::format("{}, driver {}", device.name, driver));
@@ -76,7 +76,7 @@ void measure_windows(domain::TrialResult& result, const domain::Recording& recor
                      Findings& findings) {
   const auto blocks = measure_each(recording, windows, findings);
   const Window& all = windows.all();
-  result.energy = joined_energy(blocks, all, findings);
+  result.energy = joined_energy(recording, blocks, all, findings);
   if (result.energy) {
     result.efficiency = efficiency(*result.energy, all);
     result.cost = cost(*result.energy, all, factors);

@@ -45,7 +45,7 @@ class LoadedTime {
 
   /// Share of the `average_s` seconds up to t.
   double share(std::int64_t t_ns, double average_s) const {
-    return (until(t_ns) - until(t_ns - std::llround(average_s * 1e9))) / average_s;
+    return (until(t_ns) - until(t_ns - to_nanoseconds(average_s))) / average_s;
   }
 
  private:
@@ -66,7 +66,7 @@ struct Fit {
 };
 
 double shown(const LoadedTime& load, const Tick& reading, const Candidate& c) {
-  return load.share(reading.t_ns - std::llround(c.delay_s * 1e9), c.window_s);
+  return load.share(reading.t_ns - to_nanoseconds(c.delay_s), c.window_s);
 }
 
 Fit fit(std::span<const Tick> readings, const LoadedTime& load, const Candidate& c) {

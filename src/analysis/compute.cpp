@@ -85,7 +85,7 @@ void compare_with_peaks(domain::Compute& c, const domain::Recording& recording,
                         std::span<const domain::DevicePeak> stated) {
   std::vector<std::string_view> devices;
   for (const auto& device : recording.devices) {
-    if (device.kind == "gpu" && device.used) {
+    if (device.used_gpu()) {
       devices.emplace_back(device.name);
     }
   }

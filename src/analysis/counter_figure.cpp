@@ -21,14 +21,6 @@ constexpr double kPeakAtLeast = 0.1;
 // Interpolating between ticks within steady load leaves about a sixth of the raw edge error
 // (simulated).
 constexpr double kInterpolationGain = 6;
-// A step of power at a boundary that lies anywhere between two updates is blurred by
-// x·(1 − x)·T, x uniform in [0, 1]: mean T/6, variance T²/180 an edge. Both edges err to the same
-// side, so the root mean square of two is T·√(1/9 + 1/90).
-const double kSteppedEdges = std::sqrt(11.0 / 90);
-
-std::int64_t nanoseconds(double seconds) {
-  return std::llround(seconds * 1e9);
-}
 
 /// The energy counted at one edge of the window.
 struct Edge {
@@ -70,7 +62,7 @@ Figure between(const Edge& begin, const Edge& end, std::string_view method) {
 /// An update before the window holds none of its work. One after it holds all of it once the
 /// counter has caught up.
 std::optional<Figure> padded(const CounterSeries& c, const Window& w) {
-  const std::int64_t pad = nanoseconds(kPadUpdates * c.period_s);
+  const std::int64_t pad = to_nanoseconds(kPadUpdates * c.period_s);
   if (!w.pad_before || !w.pad_after || w.pad_before->begin_ns > w.span.begin_ns - pad) {
     return std::nullopt;
   }
@@ -147,12 +139,12 @@ std::optional<Figure> interpolated(const CounterSeries& c, const Window& w,
   const std::size_t last = end_surely_before(ticks, w.span.begin_ns);
   const std::size_t first = first_surely_after(ticks, w.span.end_ns);
   auto before = pad_power(c, w.pad_before, idle_w);
-  if (!before) {
+  if (!before && !w.within_load) {
     const std::size_t seen = std::min(last, kStepUpdates);
     before = power_before_step(ticks.subspan(last - seen, seen), watts);
   }
   auto after = pad_power(c, w.pad_after, idle_w);
-  if (!after) {
+  if (!after && !w.within_load) {
     const std::size_t seen = std::min(ticks.size() - first, kStepUpdates);
     after = power_before_step(ticks.subspan(first, seen), watts);
   }

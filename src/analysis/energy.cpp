@@ -57,7 +57,7 @@ domain::Value sum(const Scopes& scopes, Pick&& pick) {
 std::vector<std::string> used_gpus(const domain::Recording& recording) {
   std::vector<std::string> ids;
   for (const auto& device : recording.devices) {
-    if (device.kind == "gpu" && device.used) {
+    if (device.used_gpu()) {
       ids.push_back(device.id);
     }
   }

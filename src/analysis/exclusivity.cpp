@@ -89,14 +89,14 @@ void judge_device(const domain::Recording& r, const domain::Device& device,
   const Listing end = listing(r, device.id, w.span.end_ns, INT64_MAX);
   for (const auto& [list, when] : {std::pair(&begin, "before"), std::pair(&end, "after")}) {
     if (list->tells && !list->others.empty()) {
-      f.add("foreign_work", fmt::format("{}: process {} beside the engine just {} the window",
-                                        device.id, base::join(list->others, ", "), when));
+      f.add("foreign_process", fmt::format("{}: process {} beside the engine just {} the window",
+                                           device.id, base::join(list->others, ", "), when));
     }
   }
   const double grown = begin.tells && end.tells ? std::abs(end.own_bytes - begin.own_bytes) : 0;
   const auto during = range_of(around(memory, w));
   if (during && during->high - during->low > kChangedBytes + grown) {
-    f.add("foreign_work",
+    f.add("foreign_process",
           fmt::format("{}: memory in use between {:.2f} and {:.2f} GiB around the window",
                       device.id, during->low / 0x1p30, during->high / 0x1p30));
   }
@@ -105,8 +105,8 @@ void judge_device(const domain::Recording& r, const domain::Device& device,
   // Where processes are listed they say more; buffers of the first requests come in between.
   if (during && !after_load.empty() && !begin.tells &&
       during->low - after_load.back().value > kForeignBytes) {
-    f.add("foreign_work", fmt::format("{}: {:.2f} GiB more in use than after loading", device.id,
-                                      (during->low - after_load.back().value) / 0x1p30));
+    f.add("foreign_process", fmt::format("{}: {:.2f} GiB more in use than after loading", device.id,
+                                         (during->low - after_load.back().value) / 0x1p30));
   }
 }
 
@@ -115,7 +115,7 @@ void judge_device(const domain::Recording& r, const domain::Device& device,
 void judge_exclusivity(const domain::Recording& recording, const Window& window,
                        Findings& findings) {
   for (const auto& device : recording.devices) {
-    if (device.kind != "gpu" || !device.used) {
+    if (!device.used_gpu()) {
       continue;
     }
     std::span<const domain::TracePoint> memory;

@@ -8,32 +8,41 @@ namespace llem::analysis {
 
 namespace {
 
+// Of the most sequences seen: at fewer the batch is draining, not full.
+constexpr double kNearlyFull = 0.9;
+
 bool fills(const domain::StepRecord& step, std::int64_t sequences) {
   return step.sequences >= sequences;
 }
 
 /// The most sequences the deployment runs, where any step has them; under less load the number at
-/// which the steps that decode spend most time.
+/// which the steps that decode spend most time; 0 where that is far below the most seen.
 std::int64_t full_size(const domain::Serve& serve, std::int64_t batch_size) {
   std::map<std::int64_t, double> time;
+  std::int64_t largest = 0;
   for (const domain::StepRecord& step : serve.steps) {
     if (fills(step, batch_size)) {
       return batch_size;
     }
+    largest = std::max(largest, step.sequences);
     if (step.decode_tokens > 0) {
       time[step.sequences] += seconds_between(step.begin_ns, step.end_ns);
     }
   }
   const auto most = std::max_element(
       time.begin(), time.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-  return most == time.end() ? 0 : most->first;
+  const bool full = most != time.end() &&
+                    static_cast<double>(most->first) >= kNearlyFull * static_cast<double>(largest);
+  return full ? most->first : 0;
 }
 
 std::optional<Span> stretch_in(const domain::Serve& serve, const Span& pass,
                                std::int64_t sequences) {
   std::optional<Span> stretch;
-  for (const domain::StepRecord& step : serve.steps) {
-    if (step.begin_ns < pass.begin_ns || step.end_ns > pass.end_ns || !fills(step, sequences)) {
+  auto at = std::ranges::lower_bound(serve.steps, pass.begin_ns, {}, &domain::StepRecord::begin_ns);
+  for (; at != serve.steps.end() && at->end_ns <= pass.end_ns; ++at) {
+    const domain::StepRecord& step = *at;
+    if (!fills(step, sequences)) {
       continue;
     }
     stretch = stretch ? Span{stretch->begin_ns, step.end_ns} : Span{step.end_ns, step.end_ns};
@@ -136,6 +145,9 @@ FullBatchVerdict full_batch(const domain::Recording& recording, const Window& wi
   }
   FullBatch full;
   full.sequences = full_size(*window.serve, recording.configuration.deploy.batch_size);
+  if (full.sequences == 0) {
+    return {std::nullopt, "no step decodes, or the batch is seldom near its largest"};
+  }
   for (const Span& pass : pass_spans(window)) {
     const auto stretch = stretch_in(*window.serve, pass, full.sequences);
     if (!stretch) {

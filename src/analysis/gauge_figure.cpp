@@ -19,10 +19,6 @@ constexpr double kUnknownDuty = 0.25;
 constexpr double kLagUncertainty = 0.1;  // k = 1, an assumption: three boards were measured
 constexpr std::size_t kLeastSample = 8;  // readings that stand for the power in a window
 
-std::int64_t nanoseconds(double seconds) {
-  return std::llround(seconds * 1e9);
-}
-
 double hold_of(const GaugeSeries& g) {
   return kGapPeriods * std::max(g.period_s, g.poll_s);
 }
@@ -69,7 +65,7 @@ std::optional<Quiet> quiet_pads(const GaugeSeries& g, const Window& w) {
   if (!averages_all(g) || !w.pad_before || !w.pad_after) {
     return std::nullopt;
   }
-  const std::int64_t reach = nanoseconds(*g.averaging_s + g.period_s);
+  const std::int64_t reach = to_nanoseconds(*g.averaging_s + g.period_s);
   // A reading placed before the window may have come a poll later, when work had begun.
   const std::size_t sure = end_surely_before(g.points, w.span.begin_ns);
   if (sure == 0) {
@@ -219,7 +215,7 @@ std::optional<Figure> sampled(const GaugeSeries& g, const Window& w, std::option
     return std::nullopt;
   }
   const double average = g.averaging_s.value_or(g.period_s);
-  const std::size_t first = first_surely_after(g.points, w.span.begin_ns + nanoseconds(average));
+  const std::size_t first = first_surely_after(g.points, w.span.begin_ns + to_nanoseconds(average));
   const std::size_t end = end_surely_before(g.points, w.span.end_ns);
   if (end < first + kLeastSample) {
     return std::nullopt;
@@ -241,7 +237,7 @@ std::optional<Figure> sampled(const GaugeSeries& g, const Window& w, std::option
 std::optional<Figure> trapezoid(const GaugeSeries& g, const Window& w,
                                 std::optional<double> idle_w) {
   const bool whole = averages_all(g);
-  const std::int64_t shift = whole ? nanoseconds(*g.averaging_s / 2) : 0;
+  const std::int64_t shift = whole ? to_nanoseconds(*g.averaging_s / 2) : 0;
   const Span shifted{w.span.begin_ns + shift, w.span.end_ns + shift};
   auto joules = integral(g.points, shifted, hold_of(g));
   const bool centred = joules.has_value();

@@ -12,25 +12,6 @@ namespace llem::analysis {
 
 namespace {
 
-/// A mean over the windows weighted by their length; absent where one of them has no value.
-class TimedMean {
- public:
-  void add(const std::optional<double>& value, double seconds) {
-    whole_ = whole_ && value;
-    sum_ += value.value_or(0) * seconds;
-    seconds_ += seconds;
-  }
-
-  std::optional<double> get() const {
-    return whole_ && seconds_ > 0 ? std::optional(sum_ / seconds_) : std::nullopt;
-  }
-
- private:
-  bool whole_ = true;
-  double sum_ = 0;
-  double seconds_ = 0;
-};
-
 template <class Of>
 std::optional<double> mean_over(const std::vector<WindowBlocks>& blocks, Of&& of) {
   TimedMean mean;
@@ -83,21 +64,6 @@ domain::DeviceThermal joined_device(const std::vector<WindowBlocks>& blocks,
   return joined;
 }
 
-std::optional<domain::Value> plus(std::optional<domain::Value> a,
-                                  const std::optional<domain::Value>& b) {
-  if (!a || !b) {
-    return std::nullopt;
-  }
-  a->value += b->value;
-  if (a->u_random && b->u_random) {
-    a->u_random = std::hypot(*a->u_random, *b->u_random);
-  }
-  if (a->u_systematic && b->u_systematic) {
-    a->u_systematic = *a->u_systematic + *b->u_systematic;
-  }
-  return a;
-}
-
 void add_times(domain::Phases& sum, const domain::Phases& more) {
   sum.prefill_s += more.prefill_s;
   sum.decode_s += more.decode_s;
@@ -122,6 +88,29 @@ domain::Phases only_times(const domain::Phases& phases, std::string refused) {
 }
 
 }  // namespace
+
+void TimedMean::add(const std::optional<double>& value, double seconds) {
+  whole_ = whole_ && value;
+  sum_ += value.value_or(0) * seconds;
+  seconds_ += seconds;
+}
+
+std::optional<double> TimedMean::get() const {
+  return whole_ && seconds_ > 0 ? std::optional(sum_ / seconds_) : std::nullopt;
+}
+
+std::optional<domain::Value> plus(std::optional<domain::Value> a,
+                                  const std::optional<domain::Value>& b) {
+  if (!a || !b) {
+    return std::nullopt;
+  }
+  const bool random = a->u_random && b->u_random;
+  const bool systematic = a->u_systematic && b->u_systematic;
+  a->value += b->value;
+  a->u_random = random ? std::optional(std::hypot(*a->u_random, *b->u_random)) : std::nullopt;
+  a->u_systematic = systematic ? std::optional(*a->u_systematic + *b->u_systematic) : std::nullopt;
+  return a;
+}
 
 std::optional<domain::Phases> joined_phases(const std::vector<WindowBlocks>& blocks,
                                             const Window& all,
@@ -204,7 +193,7 @@ std::optional<domain::HostLoad> joined_host_load(const std::vector<WindowBlocks>
 
 domain::Steady told_steady(const std::vector<WindowBlocks>& blocks) {
   const auto failed = std::ranges::find_if(
-      blocks, [](const WindowBlocks& block) { return !unsteady(block.steady).empty(); });
+      blocks, [](const WindowBlocks& block) { return moved_in_window(block.steady); });
   const auto told = failed != blocks.end() ? failed : blocks.begin();
   domain::Steady steady = told->steady;
   if (blocks.size() > 1) {

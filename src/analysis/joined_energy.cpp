@@ -55,12 +55,8 @@ void add_method(std::string& methods, const std::string& method) {
   }
 }
 
-std::optional<double> plus(const std::optional<double>& a, const std::optional<double>& b) {
+std::optional<double> sum(const std::optional<double>& a, const std::optional<double>& b) {
   return a && b ? std::optional(*a + *b) : std::nullopt;
-}
-
-std::optional<double> root_sum(const std::optional<double>& a, const std::optional<double>& b) {
-  return a && b ? std::optional(std::hypot(*a, *b)) : std::nullopt;
 }
 
 /// The sum of a value over the windows; absent where one of them has none.
@@ -76,13 +72,7 @@ std::optional<Value> sum_of(const std::vector<WindowBlocks>& blocks, Pick&& pick
     if (value->method) {
       add_method(methods, *value->method);
     }
-    if (!total) {
-      total = value;
-      continue;
-    }
-    total->value += value->value;
-    total->u_random = root_sum(total->u_random, value->u_random);
-    total->u_systematic = plus(total->u_systematic, value->u_systematic);
+    total = total ? plus(total, value) : value;
   }
   if (total && !methods.empty()) {
     total->method = methods;
@@ -90,31 +80,32 @@ std::optional<Value> sum_of(const std::vector<WindowBlocks>& blocks, Pick&& pick
   return total;
 }
 
-/// Random uncertainty of a net: the windows' gross in quadrature, and the error of idle power,
-/// which is one measurement for all windows, times their whole time.
-std::optional<double> net_uncertainty(const std::vector<std::pair<Value, Value>>& gross_and_net) {
-  double square = 0;
+/// Random uncertainty of a net: that of the joined gross, and the error of idle power, which is one
+/// measurement for all windows, times their whole time.
+std::optional<double> net_uncertainty(const Value& joined_gross,
+                                      const std::vector<std::pair<Value, Value>>& gross_and_net) {
   double idle = 0;
   for (const auto& [gross, net] : gross_and_net) {
     if (!net.u_random) {
       return std::nullopt;
     }
     const double of_gross = gross.u_random.value_or(0);
-    square += of_gross * of_gross;
     idle += std::sqrt(std::max(0.0, *net.u_random * *net.u_random - of_gross * of_gross));
   }
-  return std::hypot(std::sqrt(square), idle);
+  return std::hypot(joined_gross.u_random.value_or(0), idle);
 }
 
-/// The idle power subtracted; windows may have been measured by different sensors.
+/// The idle power subtracted, of all kinds that windows took; they may have been measured by
+/// different sensors.
 std::optional<domain::IdlePower> joined_idle(const Parts& parts, double seconds) {
   std::optional<domain::IdlePower> idle = parts.scopes.front()->idle;
   double joules = 0;
   for (std::size_t i = 0; i < parts.scopes.size(); ++i) {
     const auto& own = parts.scopes[i]->idle;
-    if (!idle || !own || own->kind != idle->kind) {
+    if (!idle || !own) {
       return std::nullopt;
     }
+    add_method(idle->kind, own->kind);
     joules += own->power_w * parts.seconds[i];
   }
   idle->power_w = joules / seconds;
@@ -134,11 +125,11 @@ void join_net(ScopeEnergy& scope, const Parts& parts, double seconds) {
       return;
     }
     gross_and_net.emplace_back(part->gross, *part->net);
-    systematic = plus(systematic, part->net->u_systematic);
+    systematic = sum(systematic, part->net->u_systematic);
   }
   scope.net = scope.gross;
   scope.net->value = scope.gross.value - scope.idle->power_w * seconds;
-  scope.net->u_random = net_uncertainty(gross_and_net);
+  scope.net->u_random = net_uncertainty(scope.gross, gross_and_net);
   scope.net->u_systematic = systematic;
 }
 
@@ -168,20 +159,19 @@ void join_crosscheck(ScopeEnergy& scope, const Parts& parts) {
 
 using Share = std::optional<double> domain::ThrottleShares::*;
 
-void join_throttle(ScopeEnergy& scope, const Parts& parts, double seconds) {
+void join_throttle(ScopeEnergy& scope, const Parts& parts) {
   if (!scope.throttle) {
     return;
   }
   for (const Share share :
        {&domain::ThrottleShares::power_ratio, &domain::ThrottleShares::sw_thermal_ratio,
         &domain::ThrottleShares::hw_thermal_ratio, &domain::ThrottleShares::brake_ratio}) {
-    std::optional<double> throttled = 0;
+    TimedMean mean;
     for (std::size_t i = 0; i < parts.scopes.size(); ++i) {
       const auto& own = parts.scopes[i]->throttle;
-      const auto ratio = own ? (*own).*share : std::nullopt;
-      throttled = plus(throttled, ratio ? std::optional(*ratio * parts.seconds[i]) : std::nullopt);
+      mean.add(own ? (*own).*share : std::nullopt, parts.seconds[i]);
     }
-    (*scope.throttle).*share = throttled ? std::optional(*throttled / seconds) : std::nullopt;
+    (*scope.throttle).*share = mean.get();
   }
 }
 
@@ -196,15 +186,21 @@ ScopeEnergy joined_scope(const Parts& parts, double seconds) {
   for (const ScopeEnergy* part : parts.scopes) {
     add_method(scope.method, part->method);
     scope.gross.value += part->gross.value;
-    scope.gross.u_systematic = plus(scope.gross.u_systematic, part->gross.u_systematic);
+    scope.gross.u_systematic = sum(scope.gross.u_systematic, part->gross.u_systematic);
     scope.sensor.polls += part->sensor.polls;
     scope.sensor.distinct_readings += part->sensor.distinct_readings;
     if (part->peak_power_w) {
       scope.peak_power_w = std::max(scope.peak_power_w.value_or(0), *part->peak_power_w);
     }
   }
-  for (const Joules part : {&Components::edge_j, &Components::alias_j, &Components::gap_j,
-                            &Components::time_j, &Components::quantum_j}) {
+  // Pads show the power beside each edge, and what is left is chance. Without them the steps of
+  // power at the edges, and a sensor's lag, err to the same side in every window.
+  const bool padded = std::ranges::all_of(
+      parts.scopes, [](const ScopeEnergy* part) { return part->method == "counter_padded"; });
+  scope.components.edge_j =
+      padded ? in_quadrature(parts, &Components::edge_j) : linearly(parts, &Components::edge_j);
+  for (const Joules part :
+       {&Components::alias_j, &Components::gap_j, &Components::time_j, &Components::quantum_j}) {
     scope.components.*part = in_quadrature(parts, part);
   }
   for (const Joules part : {&Components::gain_j, &Components::offset_j, &Components::estimate_j}) {
@@ -217,7 +213,7 @@ ScopeEnergy joined_scope(const Parts& parts, double seconds) {
   scope.mean_power_w = scope.gross.value / seconds;
   join_net(scope, parts, seconds);
   join_crosscheck(scope, parts);
-  join_throttle(scope, parts, seconds);
+  join_throttle(scope, parts);
   return scope;
 }
 
@@ -228,13 +224,21 @@ const ScopeEnergy* find_scope(const domain::Energy& energy, const ScopeEnergy& l
   return it == energy.scopes.end() ? nullptr : &*it;
 }
 
-void join_headline(domain::Energy& energy, const std::vector<WindowBlocks>& blocks,
-                   const Window& all) {
+void join_headline(const domain::Recording& recording, domain::Energy& energy,
+                   const std::vector<WindowBlocks>& blocks, const Window& all) {
   energy.headline_scope = blocks.front().energy->headline_scope;
   energy.headline_gross_j =
       sum_of(blocks, [](const WindowBlocks& b) -> const std::optional<Value>& {
         return b.energy->headline_gross_j;
       });
+  const auto parts = headline_parts(recording, energy);
+  if (energy.headline_gross_j && energy.headline_gross_j->u_random && !parts.empty()) {
+    double square = 0;
+    for (const ScopeEnergy* part : parts) {
+      square += std::pow(part->gross.u_random.value_or(0), 2);
+    }
+    energy.headline_gross_j->u_random = std::sqrt(square);
+  }
   energy.headline_net_j = sum_of(blocks, [](const WindowBlocks& b) -> const std::optional<Value>& {
     return b.energy->headline_net_j;
   });
@@ -250,12 +254,13 @@ void join_headline(domain::Energy& energy, const std::vector<WindowBlocks>& bloc
   energy.headline_idle_w = idle_j / all.duration_s;
   energy.headline_net_j->value =
       energy.headline_gross_j->value - *energy.headline_idle_w * all.duration_s;
-  energy.headline_net_j->u_random = net_uncertainty(gross_and_net);
+  energy.headline_net_j->u_random = net_uncertainty(*energy.headline_gross_j, gross_and_net);
 }
 
 }  // namespace
 
-std::optional<domain::Energy> joined_energy(const std::vector<WindowBlocks>& blocks,
+std::optional<domain::Energy> joined_energy(const domain::Recording& recording,
+                                            const std::vector<WindowBlocks>& blocks,
                                             const Window& all, Findings& findings) {
   if (blocks.size() == 1) {
     return blocks.front().energy;
@@ -292,7 +297,7 @@ std::optional<domain::Energy> joined_energy(const std::vector<WindowBlocks>& blo
   if (!one_scope) {
     findings.add("no_energy", "the windows differ in what their energy covers");
   } else if (!scope.empty()) {
-    join_headline(energy, blocks, all);
+    join_headline(recording, energy, blocks, all);
   }
   return energy.scopes.empty() ? std::nullopt : std::optional(std::move(energy));
 }

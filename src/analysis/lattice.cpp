@@ -223,8 +223,7 @@ std::optional<Period> mean_period(std::span<const domain::TracePoint> trace) {
 std::optional<double> reading_of(std::span<const domain::TracePoint> trace, const Lattice& lattice,
                                  std::int64_t k) {
   const auto ns = [&](double periods) {
-    return lattice.origin_ns +
-           std::llround((lattice.at(k) + periods * lattice.period.seconds) * 1e9);
+    return lattice.origin_ns + to_nanoseconds(lattice.at(k) + periods * lattice.period.seconds);
   };
   const auto next = std::upper_bound(
       trace.begin(), trace.end(), ns(0.5),

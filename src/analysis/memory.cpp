@@ -14,7 +14,7 @@ using Figure = std::optional<domain::MemoryFigure>;
 bool used_gpu(const domain::Recording& recording, const domain::Channel& channel) {
   const auto it = std::find_if(recording.devices.begin(), recording.devices.end(),
                                [&](const auto& d) { return d.id == channel.device; });
-  return it != recording.devices.end() && it->kind == "gpu" && it->used;
+  return it != recording.devices.end() && it->used_gpu();
 }
 
 std::optional<double> highest(std::span<const domain::TracePoint> points) {

@@ -36,9 +36,9 @@ std::optional<domain::Phases> phases(const domain::Recording& recording, const W
 std::optional<domain::Compute> compute(const domain::Recording& recording, const Window& window,
                                        std::span<const domain::DevicePeak> peaks);
 /// Each definition divides the gross energy of the headline.
-std::optional<domain::RequestEnergies> request_energy(const Window& window,
-                                                      const std::optional<domain::Energy>& energy,
-                                                      const std::optional<domain::Phases>& phases);
+std::optional<domain::RequestEnergy> request_energy(const Window& window,
+                                                    const std::optional<domain::Energy>& energy,
+                                                    const std::optional<domain::Phases>& phases);
 domain::Memory memory(const domain::Recording& recording, const Window* window);
 std::optional<domain::Thermal> thermal(const domain::Recording& recording, const Window& window);
 std::optional<domain::HostLoad> host_load(const domain::Recording& recording, const Window& window);

@@ -10,8 +10,8 @@ namespace llem::analysis {
 namespace {
 
 /// The requests' parts of some energy; only those that were served are told of.
-domain::RequestEnergy over_requests(std::string definition, const domain::Serve& serve,
-                                    const std::vector<double>& joules, double gross_j) {
+domain::RequestEnergyDefinition over_requests(std::string definition, const domain::Serve& serve,
+                                              const std::vector<double>& joules, double gross_j) {
   std::vector<double> told;
   for (std::size_t i = 0; i < joules.size(); ++i) {
     if (served(serve.requests[i])) {
@@ -19,7 +19,7 @@ domain::RequestEnergy over_requests(std::string definition, const domain::Serve&
     }
   }
   std::sort(told.begin(), told.end());
-  domain::RequestEnergy r;
+  domain::RequestEnergyDefinition r;
   r.definition = std::move(definition);
   r.n = static_cast<std::int64_t>(told.size());
   r.sum_j = std::accumulate(told.begin(), told.end(), 0.0);
@@ -87,17 +87,17 @@ std::vector<double> by_token_time(const Window& window, const domain::Phases& ph
 
 }  // namespace
 
-std::optional<domain::RequestEnergies> request_energy(const Window& window,
-                                                      const std::optional<domain::Energy>& energy,
-                                                      const std::optional<domain::Phases>& phases) {
+std::optional<domain::RequestEnergy> request_energy(const Window& window,
+                                                    const std::optional<domain::Energy>& energy,
+                                                    const std::optional<domain::Phases>& phases) {
   if (!energy || !energy->headline_gross_j || window.requests == 0 || window.output_tokens == 0) {
     return std::nullopt;
   }
   const double gross_j = energy->headline_gross_j->value;
-  domain::RequestEnergies all;
+  domain::RequestEnergy all;
   all.scope = energy->headline_scope;
   all.definitions.push_back(
-      over_requests("steady_average", *window.serve, by_output_tokens(window, gross_j), gross_j));
+      over_requests("window_average", *window.serve, by_output_tokens(window, gross_j), gross_j));
   if (!phases || !phases->prefill_j || !phases->decode_j) {
     all.token_time_share_refused =
         phases && phases->energy_refused ? *phases->energy_refused : "the engine logs no steps";

@@ -54,13 +54,20 @@ struct Source {
   }
 };
 
+Source source_of(const domain::Recording& recording, const domain::Channel& channel) {
+  if (channel.behaviour == domain::Behaviour::counter) {
+    return {&channel, make_counter(recording, channel)};
+  }
+  return {&channel, make_gauge(recording, channel)};
+}
+
 std::vector<Source> sources_of(const domain::Recording& recording, const ScopeChannels& channels) {
   std::vector<Source> sources;
   for (const auto* channel : channels.counters) {
-    sources.push_back({channel, make_counter(recording, *channel)});
+    sources.push_back(source_of(recording, *channel));
   }
   for (const auto* channel : channels.gauges) {
-    sources.push_back({channel, make_gauge(recording, *channel)});
+    sources.push_back(source_of(recording, *channel));
   }
   return sources;
 }
@@ -84,13 +91,14 @@ double reach_of(const Source& source) {
 
 std::optional<domain::IdlePower> idle_after(const domain::Recording& recording,
                                             const Source& source, const Window& window) {
-  for (const Span& span : idle_spans_after(recording, window, reach_of(source))) {
-    if (const auto mean =
-            settled_power(span, [&](const Span& part) { return source.mean(part); })) {
-      return domain::IdlePower{"loaded_idle_after", mean->watts, mean->u_watts, mean->seconds};
-    }
+  const auto rest = rest_after(recording, window, reach_of(source));
+  if (!rest) {
+    return std::nullopt;
   }
-  return std::nullopt;
+  const auto mean = settled_power(*rest, [&](const Span& part) { return source.mean(part); });
+  return mean ? std::optional(domain::IdlePower{"loaded_idle_after", mean->watts, mean->u_watts,
+                                                mean->seconds})
+              : std::nullopt;
 }
 
 /// Loading has a tail, too; where it does not settle, all of the phase counts.
@@ -99,9 +107,10 @@ std::optional<PowerMean> loaded_idle(const domain::Recording& recording, const S
   if (!span) {
     return std::nullopt;
   }
-  const Span rest{span->begin_ns + std::llround(reach_of(source) * 1e9), span->end_ns};
+  const Span rest{span->begin_ns + to_nanoseconds(reach_of(source)), span->end_ns};
   const auto mean = [&](const Span& part) { return source.mean(part); };
-  const auto settled = rest.begin_ns < rest.end_ns ? settled_power(rest, mean) : std::nullopt;
+  const auto settled =
+      rest.begin_ns < rest.end_ns ? settled_power({rest, span->begin_ns}, mean) : std::nullopt;
   return settled ? settled : source.mean(*span);
 }
 
@@ -287,15 +296,48 @@ domain::Value net_of(const domain::ScopeEnergy& scope, const Window& window) {
   const domain::IdlePower& idle = *scope.idle;
   domain::Value net = scope.gross;
   net.value = scope.gross.value - idle.power_w * window.duration_s;
+  const bool between = idle.kind == "loaded_idle_mean" && scope.idle_drift_w;
+  const double drift_w = between ? drift_uncertainty(*scope.idle_drift_w) : 0;
   if (scope.gross.u_random || idle.u_w) {
-    net.u_random =
-        std::hypot(scope.gross.u_random.value_or(0), idle.u_w.value_or(0) * window.duration_s);
+    const double noise_w =
+        std::sqrt(std::max(0.0, std::pow(idle.u_w.value_or(0), 2) - drift_w * drift_w));
+    net.u_random = std::hypot(scope.gross.u_random.value_or(0), noise_w * window.duration_s);
   }
   if (scope.gross.u_systematic && scope.gross.value != 0) {
     // The gain is common to both, so it multiplies the difference.
     net.u_systematic = *scope.gross.u_systematic * std::abs(net.value / scope.gross.value);
   }
+  if (between) {
+    net.u_systematic = std::hypot(net.u_systematic.value_or(0), drift_w * window.duration_s);
+  }
   return net;
+}
+
+std::optional<domain::Value> gross_of_parts(const domain::Recording& recording,
+                                            const domain::ScopeEnergy& scope,
+                                            std::span<const Window> parts) {
+  const domain::Channel* channel = channel_of(recording, scope);
+  if (channel == nullptr) {
+    return std::nullopt;
+  }
+  const Source source = source_of(recording, *channel);
+  const auto idle_w = scope.idle ? std::optional(scope.idle->power_w) : std::nullopt;
+  domain::Value sum;
+  sum.u_random = 0;
+  for (const Window& part : parts) {
+    const Reading reading = read(recording, source, part, idle_w);
+    if (!reading.figure) {
+      return std::nullopt;
+    }
+    sum.value += reading.figure->joules;
+    *sum.u_random += random_uncertainty(reading.figure->components);
+    sum.method = reading.figure->method;
+  }
+  if (channel->gain_u_ratio) {
+    sum.u_systematic = *channel->gain_u_ratio * std::abs(sum.value);
+  }
+  sum.source = domain::Provenance::measured;
+  return sum;
 }
 
 std::optional<domain::ScopeEnergy> scope_energy(const domain::Recording& recording,

@@ -3,6 +3,7 @@
 // Owns: the energy of one scope: method choice, idle, net, cross-check.
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,13 @@ std::vector<const domain::ScopeEnergy*> headline_parts(const domain::Recording& 
 std::optional<domain::ScopeEnergy> scope_energy(const domain::Recording& recording,
                                                 const ScopeChannels& channels, const Window& window,
                                                 Findings& findings);
+
+/// Gross energy of parts of the window from the channel that measured it, each its own figure.
+/// Random uncertainties of the parts are added: what blurs an edge does so at every one alike.
+/// Absent where the channel does not cover one.
+std::optional<domain::Value> gross_of_parts(const domain::Recording& recording,
+                                            const domain::ScopeEnergy& scope,
+                                            std::span<const Window> parts);
 
 /// ±50 % (95 %) from the machine's CPU load, for a machine without a sensor; absent without that
 /// load.

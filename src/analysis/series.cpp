@@ -16,10 +16,6 @@ constexpr double kImplausibleWatts = 20e3;
 // A table rounds W and T to a percent or two: W that near m·T is m·T.
 constexpr double kWholePeriods = 0.03;
 
-std::int64_t to_nanoseconds(double seconds) {
-  return std::llround(seconds * 1e9);
-}
-
 /// Half of the time passed between polls so close together or closer. The median of the intervals
 /// themselves would be that of the pads, which are polled more often than all the rest.
 double usual_poll(std::span<const domain::TracePoint> trace) {

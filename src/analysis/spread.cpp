@@ -23,9 +23,9 @@ constexpr const char* kEnergy = "gross_j_per_output_token";
 constexpr const char* kRate = "output_tokens_per_s";
 
 /// Codes of something physical that happened to a trial which is used all the same.
-constexpr std::array<std::string_view, 6> kPhysical{"throttled_power", "limit_changed",
-                                                    "contention",      "residual_memory",
-                                                    "sample_gap",      "clock_step"};
+constexpr std::array<std::string_view, 7> kPhysical{
+    "throttled_power", "limit_changed", "contention", "residual_memory",
+    "foreign_process", "sample_gap",    "clock_step"};
 
 struct Metric {
   const char* name;

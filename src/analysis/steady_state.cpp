@@ -21,7 +21,7 @@ namespace {
 
 // Each limit has its line in docs/methodology/warmup.md.
 constexpr stats::SteadyCriteria kLimits;
-constexpr std::size_t kQuickBlocks = 3;
+constexpr std::size_t kFewestForVariation = 3;
 constexpr double kDegreesPerMinute = 1;
 constexpr std::size_t kFewestBlocks = 5;  // of a window
 constexpr double kUpdatesPerBlock = 5;    // of every sensor of the headline, for its power
@@ -30,7 +30,8 @@ constexpr std::size_t kParts = 10;        // of the time with a full batch
 constexpr std::size_t kIntervals = 100;   // of it, for MSER-5
 constexpr std::size_t kFewestForMser = 50;
 constexpr double kLargestEffect = 0.01;
-constexpr double kClearEffect = 4;  // standard errors
+constexpr double kGrownContext = 0.1;  // over the time with a full batch, per sequence
+constexpr double kClearEffect = 4;     // standard errors
 
 struct Block {
   Span span;
@@ -104,10 +105,10 @@ Blocks batches(const Window& window) {
 }
 
 Blocks intervals(const Window& window, const FullBatch& full, std::size_t count) {
-  const TokenClock tokens_at(*window.serve);
+  const TokenClock delivery(*window.serve);
   Blocks blocks;
   for (const Span& part : equal_parts(full, count)) {
-    blocks.push_back({part, tokens_at.spread_by(part.end_ns) - tokens_at.spread_by(part.begin_ns)});
+    blocks.push_back({part, delivery.spread_by(part.end_ns) - delivery.spread_by(part.begin_ns)});
   }
   return blocks;
 }
@@ -116,6 +117,45 @@ struct Series {
   std::vector<double> t_s;
   std::vector<double> values;
 };
+
+/// Context per sequence in the steps of each block.
+Series contexts(const Window& window, const Blocks& blocks) {
+  std::vector<double> tokens(blocks.size());
+  std::vector<double> sequences(blocks.size());
+  for (const domain::StepRecord& step : window.serve->steps) {
+    const auto after = std::ranges::upper_bound(blocks, step.begin_ns, {},
+                                                [](const Block& b) { return b.span.begin_ns; });
+    if (after == blocks.begin() || step.end_ns > std::prev(after)->span.end_ns) {
+      continue;
+    }
+    const auto i = static_cast<std::size_t>(std::prev(after) - blocks.begin());
+    tokens[i] += static_cast<double>(step.context_tokens);
+    sequences[i] += static_cast<double>(step.sequences);
+  }
+  Series series;
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    if (sequences[i] > 0) {
+      series.t_s.push_back(seconds_between(blocks.front().span.begin_ns, blocks[i].span.begin_ns));
+      series.values.push_back(tokens[i] / sequences[i]);
+    }
+  }
+  return series;
+}
+
+/// Why the parts of the time with a full batch do unlike work: where all sequences began together,
+/// their contexts grow together, and a step over longer ones takes longer. Empty when they are
+/// alike.
+std::string unlike_work(const Window& window, const FullBatch& full) {
+  const Series series = contexts(window, intervals(window, full, kParts));
+  const auto trend = stats::trend_of(series.t_s, series.values);
+  if (!trend || trend->mean <= 0) {
+    return {};
+  }
+  const double grown = trend->slope * trend->span / trend->mean;
+  return trend->significant && std::abs(grown) > kGrownContext
+             ? fmt::format("contexts grow by {:.0f} % while the batch is full", 100 * grown)
+             : std::string();
+}
 
 double middle_s(const Span& span, std::int64_t origin_ns) {
   return seconds_between(origin_ns, span.begin_ns) + span.seconds() / 2;
@@ -163,7 +203,7 @@ bool equal_work(const Blocks& blocks) {
 
 std::optional<domain::SteadyCriterion> variation(const Series& series, const char* over) {
   const auto all = stats::moments(series.values);
-  if (all.count() < kQuickBlocks || all.mean() <= 0) {
+  if (all.count() < kFewestForVariation || all.mean() <= 0) {
     return std::nullopt;
   }
   domain::SteadyCriterion c{"throughput_variation", over, "1", 0, {}, kLimits.max_cv, 0, {}, {}};
@@ -277,7 +317,9 @@ Blocks window_blocks(const domain::Recording& recording, const Window& window,
     return blocks.size() >= kFewestBlocks ? blocks : Blocks{};
   }
   whole = false;
-  return full.found ? intervals(window, *full.found, kParts) : Blocks{};
+  return full.found && unlike_work(window, *full.found).empty()
+             ? intervals(window, *full.found, kParts)
+             : Blocks{};
 }
 
 void truncate(domain::Steady& steady, const domain::Recording& recording, const Window& window,
@@ -290,6 +332,10 @@ void truncate(domain::Steady& steady, const domain::Recording& recording, const 
   if (!fixed && window.serve->steps.size() < kIntervals) {
     steady.truncation_refused = fmt::format("{} steps in the window, {} are needed",
                                             window.serve->steps.size(), kIntervals);
+    return;
+  }
+  if (std::string unlike = fixed ? "" : unlike_work(window, *full.found); !unlike.empty()) {
+    steady.truncation_refused = std::move(unlike);
     return;
   }
   const Blocks blocks = fixed ? batches(window) : intervals(window, *full.found, kIntervals);
@@ -321,7 +367,7 @@ void truncate(domain::Steady& steady, const domain::Recording& recording, const 
 
 std::size_t judged_blocks(const domain::Recording& recording) {
   const bool quick = recording.configuration.measure.profile == domain::Profile::quick;
-  return quick ? kQuickBlocks : static_cast<std::size_t>(kLimits.blocks);
+  return static_cast<std::size_t>(quick ? stats::SteadyCriteria::kQuickBlocks : kLimits.blocks);
 }
 
 domain::Steady steady(const domain::Recording& recording, const Window& window,
@@ -367,6 +413,13 @@ std::string unsteady(const domain::Steady& steady) {
                     t.begin_s, 100 * t.effect_ratio, 100 * t.u_effect));
   }
   return text;
+}
+
+bool moved_in_window(const domain::Steady& steady) {
+  const bool truncated = steady.truncation && steady.truncation->verdict == "failed";
+  return truncated || std::ranges::any_of(steady.criteria, [](const domain::SteadyCriterion& c) {
+           return c.over == "window" && c.verdict == "failed";
+         });
 }
 
 }  // namespace llem::analysis

@@ -22,4 +22,7 @@ domain::Steady steady(const domain::Recording& recording, const Window& window,
 /// What failed, in words; empty when nothing did.
 std::string unsteady(const domain::Steady& steady);
 
+/// Whether something failed in the window itself, not only in the warm-up before it.
+bool moved_in_window(const domain::Steady& steady);
+
 }  // namespace llem::analysis

@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <string>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "analysis/joined.hpp"
 #include "analysis/parts.hpp"
 #include "analysis/scope_energy.hpp"
+#include "analysis/series.hpp"
 #include "stats/moments.hpp"
 
 namespace llem::analysis {
@@ -18,10 +21,6 @@ namespace {
 constexpr double kLeastUpdates = 20;   // of each sensor of the headline, in all stretches
 constexpr double kLeastInStretch = 5;  // and in each
 constexpr std::size_t kRateParts = 10;
-
-// The power steps near both edges of a stretch, anywhere between two updates: as in
-// counter_figure.cpp.
-const double kSteppedEdges = std::sqrt(11.0 / 90);
 
 /// The longest update period or averaging window among the sensors of the headline.
 double slowest(const domain::Recording& recording, const domain::Energy& energy) {
@@ -58,44 +57,65 @@ std::string too_little(const domain::Recording& recording, const FullBatch& full
   return {};
 }
 
-/// Each stretch is measured like a window without pads. What blurs an edge does so at every one
-/// alike, so that their uncertainties add.
+/// A stretch as a window without pads, with its own steps.
+struct Stretch {
+  domain::Serve serve;
+  Window window;
+};
+
+std::vector<Stretch> stretches_of(const Window& window, const FullBatch& full) {
+  const auto& steps = window.serve->steps;
+  std::vector<Stretch> stretches(full.stretches.size());
+  for (std::size_t i = 0; i < stretches.size(); ++i) {
+    const Span& span = full.stretches[i];
+    Stretch& stretch = stretches[i];
+    const auto first =
+        std::ranges::lower_bound(steps, span.begin_ns, {}, &domain::StepRecord::begin_ns);
+    const auto last = std::ranges::lower_bound(first, steps.end(), span.end_ns, {},
+                                               &domain::StepRecord::begin_ns);
+    stretch.serve.steps.assign(first, last);
+    stretch.window.span = span;
+    stretch.window.duration_s = stretch.window.shortest_s = span.seconds();
+    stretch.window.mark_u_s = window.mark_u_s;
+    stretch.window.within_load = true;
+    stretch.window.serve = &stretch.serve;
+  }
+  return stretches;
+}
+
+/// Of all sensors of the headline; absent where one does not cover every stretch.
 std::optional<domain::Value> gross_of(const domain::Recording& recording, const Window& window,
-                                      const FullBatch& full, const domain::Energy& whole) {
-  domain::Value sum;
-  sum.u_random = 0;
-  const double slow_s = slowest(recording, whole);
-  for (const Span& stretch : full.stretches) {
-    Window part = window;
-    part.span = stretch;
-    part.duration_s = stretch.seconds();
-    part.pad_before.reset();
-    part.pad_after.reset();
-    Findings said_of_the_window;
-    const auto measured = energy(recording, part, said_of_the_window);
-    if (!measured || !measured->headline_gross_j ||
-        measured->headline_scope != whole.headline_scope) {
+                                      const FullBatch& full, const domain::Energy& energy) {
+  const std::vector<Stretch> stretches = stretches_of(window, full);
+  std::vector<Window> parts;
+  for (const Stretch& stretch : stretches) {
+    parts.push_back(stretch.window);
+  }
+  const double slow_s = slowest(recording, energy);
+  std::optional<domain::Value> sum;
+  for (const domain::ScopeEnergy* scope : headline_parts(recording, energy)) {
+    auto gross = gross_of_parts(recording, *scope, parts);
+    if (!gross) {
       return std::nullopt;
     }
-    const domain::Value& gross = *measured->headline_gross_j;
-    sum.value += gross.value;
-    const double step_w = gross.value / part.duration_s - whole.headline_idle_w.value_or(0);
-    sum.u_random = *sum.u_random + std::hypot(gross.u_random.value_or(0),
-                                              std::abs(step_w) * slow_s * kSteppedEdges);
-    if (gross.u_systematic) {
-      sum.u_systematic = sum.u_systematic.value_or(0) + *gross.u_systematic;
+    if (!scope->method.starts_with("counter")) {
+      // The power steps near both edges of each stretch; counters have this in their edges.
+      const double idle_w = scope->idle ? scope->idle->power_w : 0;
+      const double step_w = std::abs(gross->value / full.duration_s - idle_w);
+      const double stepped = step_w * slow_s * kSteppedEdges * static_cast<double>(parts.size());
+      gross->u_random = std::hypot(*gross->u_random, stepped);
     }
-    sum.method = gross.method;
-    sum.source = gross.source;
+    sum = sum ? plus(sum, gross) : gross;
   }
   return sum;
 }
 
 /// With the standard error of a mean of parts that are taken as independent (batch means).
-domain::Value rate_of(const FullBatch& full, const TokenClock& tokens_at, std::int64_t tokens) {
+domain::Value rate_of(const FullBatch& full, const TokenClock& delivery, std::int64_t tokens) {
   stats::Moments rates;
   for (const Span& part : equal_parts(full, kRateParts)) {
-    rates.add((tokens_at.spread_by(part.end_ns) - tokens_at.spread_by(part.begin_ns)) / part.seconds());
+    rates.add((delivery.spread_by(part.end_ns) - delivery.spread_by(part.begin_ns)) /
+              part.seconds());
   }
   domain::Value rate;
   rate.value = static_cast<double>(tokens) / full.duration_s;
@@ -110,10 +130,8 @@ void count_steps(domain::SteadyWindow& w, const Window& window, const FullBatch&
   double seconds = 0;
   double weighted = 0;
   for (const domain::StepRecord& step : window.serve->steps) {
-    const bool inside = std::ranges::any_of(full.stretches, [&](const Span& s) {
-      return step.begin_ns >= s.begin_ns && step.end_ns <= s.end_ns;
-    });
-    if (inside) {
+    const auto after = std::ranges::upper_bound(full.stretches, step.begin_ns, {}, &Span::begin_ns);
+    if (after != full.stretches.begin() && step.end_ns <= std::prev(after)->end_ns) {
       const double lasts = seconds_between(step.begin_ns, step.end_ns);
       seconds += lasts;
       weighted += lasts * static_cast<double>(step.sequences);
@@ -128,11 +146,11 @@ void count_steps(domain::SteadyWindow& w, const Window& window, const FullBatch&
 domain::SteadyWindow steady_window(const domain::Recording& recording, const Window& window,
                                    const FullBatch& full,
                                    const std::optional<domain::Energy>& energy) {
-  const TokenClock tokens_at(*window.serve);
+  const TokenClock delivery(*window.serve);
   const auto tokens_in = [&](const std::vector<Span>& spans) {
     std::int64_t tokens = 0;
     for (const Span& span : spans) {
-      tokens += tokens_at.delivered_by(span.end_ns) - tokens_at.delivered_by(span.begin_ns);
+      tokens += delivery.delivered_by(span.end_ns) - delivery.delivered_by(span.begin_ns);
     }
     return tokens;
   };
@@ -152,7 +170,7 @@ domain::SteadyWindow steady_window(const domain::Recording& recording, const Win
   w.share_ratio = full.duration_s / window.duration_s;
   count_steps(w, window, full);
   w.output_tokens = tokens_in(full.stretches);
-  w.output_tokens_per_s = rate_of(full, tokens_at, w.output_tokens);
+  w.output_tokens_per_s = rate_of(full, delivery, w.output_tokens);
   w.ramp_s = time_of(full.ramps);
   w.ramp_output_tokens = tokens_in(full.ramps);
   w.tail_s = time_of(full.tails);

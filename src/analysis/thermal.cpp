@@ -92,7 +92,7 @@ std::vector<domain::ConfigDifference> device_differences(const domain::Recording
   const domain::Deploy& deploy = recording.configuration.deploy;
   std::vector<domain::ConfigDifference> differences;
   for (const auto& device : recording.devices) {
-    if (device.kind != "gpu" || !device.used) {
+    if (!device.used_gpu()) {
       continue;
     }
     const auto limits = power_limits(recording, device.id, window.span);

@@ -89,6 +89,11 @@ void judge_steadiness(const domain::Recording& r, const domain::TrialResult& res
   if (blocks > 0 && blocks < judged_blocks(r)) {
     f.add("not_steady", fmt::format("{} block{} of warm-up {} too few to judge", blocks,
                                     blocks == 1 ? "" : "s", blocks == 1 ? "is" : "are"));
+  } else if (blocks > 0 && !r.warmup.steady) {
+    f.add("not_steady",
+          fmt::format("the warm-up ended before throughput was steady: variation {:.1f} %, slope "
+                      "{:.1f} %",
+                      100 * r.warmup.cv_ratio.value_or(0), 100 * r.warmup.slope_ratio.value_or(0)));
   }
   if (const std::string failed = result.steady ? unsteady(*result.steady) : ""; !failed.empty()) {
     f.add("not_steady", failed);
@@ -215,7 +220,7 @@ bool sliced(const base::Json& facts) {
 void judge_sensors(const domain::Recording& r, const domain::TrialResult& result, const Window& w,
                    Findings& f) {
   for (const auto& device : r.devices) {
-    if (device.kind == "gpu" && device.used && device.facts.is_object() && sliced(device.facts)) {
+    if (device.used_gpu() && device.facts.is_object() && sliced(device.facts)) {
       f.add("mig_parent_energy", device.id);
     }
   }

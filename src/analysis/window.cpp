@@ -105,6 +105,10 @@ std::vector<Window> find_windows(const domain::Recording& recording) {
       windows.push_back(window_of(recording, *serves[i], between));
     }
   }
+  for (Window& window : windows) {
+    const std::int64_t end_ns = windows.back().span.end_ns;
+    window.last_pad = windows.back().pad_after.value_or(Span{end_ns, end_ns});
+  }
   return windows;
 }
 

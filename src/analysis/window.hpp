@@ -28,6 +28,8 @@ struct Window {
   double mark_u_s = 0;    // standard uncertainty of each of its two marks
   std::optional<Span> pad_before;  // idle time that ends at the window's begin
   std::optional<Span> pad_after;   // idle time that starts at the window's end
+  bool within_load = false;        // work goes on beyond both edges: a part of a window
+  Span last_pad;                   // idle time after the last window of the trial; empty: none
   const domain::Serve* serve = nullptr;
   std::int64_t requests = 0;  // of the token set: those that ended with `length` or `eos`
   std::int64_t failed = 0;

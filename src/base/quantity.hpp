@@ -3,6 +3,7 @@
 // Owns: physical quantities that cannot be confused. The value is in the base SI unit of its tag.
 
 #include <chrono>
+#include <cmath>
 #include <compare>
 #include <cstdint>
 
@@ -26,6 +27,11 @@ constexpr MonotonicTime from_ns(std::int64_t ns) {
 /// Length of [begin_ns, end_ns) in seconds.
 constexpr double seconds_between(std::int64_t begin_ns, std::int64_t end_ns) {
   return static_cast<double>(end_ns - begin_ns) * 1e-9;
+}
+
+/// To the nearest nanosecond.
+inline std::int64_t to_nanoseconds(double seconds) {
+  return std::llround(seconds * 1e9);
 }
 
 template <class Tag>

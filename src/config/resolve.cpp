@@ -297,11 +297,16 @@ Expected<void> resolve_study(domain::Study& study, const domain::Measure& measur
   if (is_open(study.cycle_gap)) {
     study.cycle_gap = study.gap;
   }
-  fill(study.timeout_s, std::max(kShortestTimeout, kTimeoutFactor * declared_time(measure).high_s));
+  const auto longest = [](const domain::Measure& m) {
+    return std::max(kShortestTimeout, kTimeoutFactor * declared_time(m).high_s);
+  };
+  domain::Measure one_window = measure;
+  one_window.windows_per_trial = 1;
+  fill(study.timeout_s, longest(measure));
   fill(study.timeouts.load_s, *study.timeout_s);
   fill(study.timeouts.warmup_s,
        std::max(kShortestWarmupTimeout, kTimeoutFactor * *measure.warmup.max_s));
-  fill(study.timeouts.window_s, *study.timeout_s);
+  fill(study.timeouts.window_s, longest(one_window));
   fill(study.timeouts.silence_s, kLongestSilence);
   return {};
 }

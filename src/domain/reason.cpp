@@ -59,7 +59,7 @@ std::span<const Reason> reasons() {
       Reason{"residual_memory", warning,
              "memory of a GPU used was taken before the engine started: something else is on it",
              "end what runs on the GPU (nvidia-smi), or measure on another"},
-      Reason{"foreign_work", warning,
+      Reason{"foreign_process", warning,
              "another process was on a GPU used while the window ran: its energy is in the figures",
              "end what runs on the GPU (nvidia-smi), or measure on another"},
       Reason{"mig_parent_energy", warning,

@@ -155,6 +155,9 @@ struct Device {
   std::string kind;  // gpu, cpu
   bool used = true;  // by the deployment
   base::Json facts;  // driver, limits, clocks, ECC, MIG … as read at the start
+
+  bool used_gpu() const { return used && kind == "gpu"; }
+
   static const base::Table& table();
 };
 

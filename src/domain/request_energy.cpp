@@ -6,30 +6,31 @@ namespace llem::domain {
 
 using base::field;
 
-const base::Table& RequestEnergy::table() {
+const base::Table& RequestEnergyDefinition::table() {
   static constexpr std::array fields{
-      field<&RequestEnergy::definition>(
+      field<&RequestEnergyDefinition::definition>(
           "definition",
-          "steady_average: by output tokens; token_time_share: prefill by prompt tokens, decode "
+          "window_average: by output tokens; token_time_share: prefill by prompt tokens, decode "
           "by the time of a request's steps over the sequences that decode in them"),
-      field<&RequestEnergy::n>("n", "Requests"),
-      field<&RequestEnergy::mean_j>("mean_j", "Mean over requests", {.unit = "J"}),
-      field<&RequestEnergy::median_j>("median_j", "Median over requests", {.unit = "J"}),
-      field<&RequestEnergy::p95_j>("p95_j", "95th percentile over requests", {.unit = "J"}),
-      field<&RequestEnergy::sum_j>("sum_j", "Sum over requests", {.unit = "J"}),
-      field<&RequestEnergy::unattributed_j>(
+      field<&RequestEnergyDefinition::n>("n", "Requests"),
+      field<&RequestEnergyDefinition::mean_j>("mean_j", "Mean over requests", {.unit = "J"}),
+      field<&RequestEnergyDefinition::median_j>("median_j", "Median over requests", {.unit = "J"}),
+      field<&RequestEnergyDefinition::p95_j>("p95_j", "95th percentile over requests",
+                                             {.unit = "J"}),
+      field<&RequestEnergyDefinition::sum_j>("sum_j", "Sum over requests", {.unit = "J"}),
+      field<&RequestEnergyDefinition::unattributed_j>(
           "unattributed_j", "Gross energy of the window less the sum", {.unit = "J"})};
   static constexpr base::Table table{"request_energy_definition",
                                      "Energy of requests by one definition", fields};
   return table;
 }
 
-const base::Table& RequestEnergies::table() {
+const base::Table& RequestEnergy::table() {
   static constexpr std::array fields{
-      field<&RequestEnergies::scope>("scope", "What the energy covers"),
-      field<&RequestEnergies::definitions>("definitions", "Each divides the same energy"),
-      field<&RequestEnergies::token_time_share_refused>("token_time_share_refused",
-                                                        "Why that definition is missing")};
+      field<&RequestEnergy::scope>("scope", "What the energy covers"),
+      field<&RequestEnergy::definitions>("definitions", "Each divides the same energy"),
+      field<&RequestEnergy::token_time_share_refused>("token_time_share_refused",
+                                                      "Why that definition is missing")};
   static constexpr base::Table table{"request_energy", "Energy of single requests, by definition",
                                      fields};
   return table;

@@ -13,8 +13,8 @@ namespace llem::domain {
 
 /// Over the requests served in the window, each given a part of the window's gross energy. It
 /// describes a division, not independent measurements.
-struct RequestEnergy {
-  std::string definition;  // steady_average, token_time_share
+struct RequestEnergyDefinition {
+  std::string definition;  // window_average, token_time_share
   std::int64_t n = 0;
   double mean_j = 0;
   double median_j = 0;
@@ -24,9 +24,9 @@ struct RequestEnergy {
   static const base::Table& table();
 };
 
-struct RequestEnergies {
+struct RequestEnergy {
   std::string scope;
-  std::vector<RequestEnergy> definitions;
+  std::vector<RequestEnergyDefinition> definitions;
   std::optional<std::string> token_time_share_refused;  // why that definition is missing
   static const base::Table& table();
 };

@@ -78,7 +78,7 @@ const base::Table& Validity::table() {
 
 const base::Table& IdlePower::table() {
   static constexpr std::array fields{
-      field<&IdlePower::kind>("kind", "Kind of the quantity"),
+      field<&IdlePower::kind>("kind", "Idle state; joined by + where windows subtract unlike ones"),
       field<&IdlePower::power_w>("power_w", "Mean power", {.unit = "W"}),
       field<&IdlePower::u_w>("u_w", "Standard uncertainty of the power", {.unit = "W"}),
       field<&IdlePower::duration_s>("duration_s", "Length of the interval", {.unit = "s"})};
@@ -163,7 +163,8 @@ const base::Table& ScopeEnergy::table() {
       field<&ScopeEnergy::idle>("idle", "The idle power subtracted"),
       field<&ScopeEnergy::idles>("idles", "Every idle state measured"),
       field<&ScopeEnergy::idle_drift_w>(
-          "idle_drift_w", "Loaded idle after the window less that before it", {.unit = "W"}),
+          "idle_drift_w", "Idle after the window less that before it, with the engine loaded",
+          {.unit = "W"}),
       field<&ScopeEnergy::mean_power_w>("mean_power_w", "Gross energy divided by window",
                                         {.unit = "W"}),
       field<&ScopeEnergy::peak_power_w>(

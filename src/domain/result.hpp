@@ -110,7 +110,7 @@ struct ScopeEnergy {
   std::optional<Value> net;           // gross − idle power × window
   std::optional<IdlePower> idle;      // the one subtracted
   std::vector<IdlePower> idles;       // every idle state measured
-  std::optional<Value> idle_drift_w;  // loaded idle after the window less that before it
+  std::optional<Value> idle_drift_w;  // idle after the window less that before it, engine loaded
   std::optional<double> mean_power_w;
   std::optional<double> peak_power_w;
   SensorFacts sensor;
@@ -379,7 +379,7 @@ struct TrialResult {
   std::optional<Lengths> lengths;
   std::vector<WindowFigures> windows;
   std::optional<Phases> phases;
-  std::optional<RequestEnergies> request_energy;
+  std::optional<RequestEnergy> request_energy;
   std::optional<Compute> compute;
   std::optional<Memory> memory;
   std::optional<Thermal> thermal;

@@ -15,7 +15,8 @@ const base::Table& SteadyCriterion::table() {
       field<&SteadyCriterion::over>("over", "warmup (its last blocks) or window"),
       field<&SteadyCriterion::unit>("unit", "Of value, u and limit"),
       field<&SteadyCriterion::value>("value", "What was found"),
-      field<&SteadyCriterion::u>("u", "Standard error of a slope"),
+      field<&SteadyCriterion::u>(
+          "u", "Standard error of a slope; of a temperature at least its last digit over the span"),
       field<&SteadyCriterion::limit>("limit", "Largest magnitude that counts as steady"),
       field<&SteadyCriterion::n>("n", "Blocks or readings judged"),
       field<&SteadyCriterion::device>("device", "Whose temperature"),

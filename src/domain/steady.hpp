@@ -17,7 +17,7 @@ struct SteadyCriterion {
   std::string over;      // warmup, window
   std::string unit;      // of value, u and limit: 1, degC/min
   double value = 0;
-  std::optional<double> u;  // standard error of a slope
+  std::optional<double> u;  // standard error of a slope; of a temperature at least a digit
   double limit = 0;
   std::int64_t n = 0;                 // blocks or readings judged
   std::optional<std::string> device;  // of a temperature

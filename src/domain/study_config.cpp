@@ -291,7 +291,8 @@ const base::Table& Timeouts::table() {
       field<&Timeouts::warmup_s>("warmup_s",
                                  "Longest warm-up (default: 5 × measure.warmup.max_s, at least 60)",
                                  {.unit = "s", .min = 0, .above_min = true}),
-      field<&Timeouts::window_s>("window_s", "Longest window (default: that of the trial)",
+      field<&Timeouts::window_s>("window_s",
+                                 "Longest window (default: that of a trial of one window)",
                                  {.unit = "s", .min = 0, .above_min = true}),
       field<&Timeouts::silence_s>(
           "silence_s",

@@ -58,7 +58,7 @@ const base::Table& Outlier::table() {
       field<&Outlier::median>("median", "What the middle trial says"),
       field<&Outlier::deviations>(
           "deviations",
-          "Distance in 1.4826 times the median absolute deviation; 0 where that is 0"),
+          "Distance in 1.4826 times the median absolute deviation; absent where that is 0"),
       field<&Outlier::causes>("causes",
                               "Reason codes of the trial that may explain it; empty: no cause "
                               "recorded")};
@@ -119,14 +119,15 @@ const base::Table& ConfigurationResult::table() {
           "output_tokens_per_s", "Output tokens per second", {.unit = "tokens/s"}),
       field<&ConfigurationResult::requests_per_s>("requests_per_s", "Requests per second",
                                                   {.unit = "1/s"}),
-      field<&ConfigurationResult::steady_j_per_output_token>(
-          "steady_j_per_output_token",
+      field<&ConfigurationResult::steady_gross_j_per_output_token>(
+          "steady_gross_j_per_output_token",
           "Gross energy per output token while a continuous batch is full, where every cycle tells "
-          "it",
+          "it; absent where trials have several windows",
           {.unit = "J/token"}),
       field<&ConfigurationResult::steady_output_tokens_per_s>(
           "steady_output_tokens_per_s",
-          "Output tokens per second while a continuous batch is full, where every cycle tells it",
+          "Output tokens per second while a continuous batch is full, where every cycle tells it; "
+          "absent where trials have several windows",
           {.unit = "tokens/s"}),
       field<&ConfigurationResult::service_ttft_median_s>(
           "service_ttft_median_s", "Median service time to first token", {.unit = "s"}),

@@ -51,9 +51,9 @@ struct Outlier {
   std::int64_t cycle = 1;
   std::string metric;
   double value = 0;
-  double median = 0;                // of the trials
-  double deviations = 0;            // from it, in 1.4826 times the median absolute deviation
-  std::vector<std::string> causes;  // reason codes of the trial that may explain it
+  double median = 0;                 // of the trials
+  std::optional<double> deviations;  // from it, in 1.4826 times the median absolute deviation
+  std::vector<std::string> causes;   // reason codes of the trial that may explain it
   static const base::Table& table();
 };
 
@@ -86,8 +86,9 @@ struct ConfigurationResult {
   std::optional<Aggregate> idle_power_w;
   std::optional<Aggregate> output_tokens_per_s;
   std::optional<Aggregate> requests_per_s;
-  std::optional<Aggregate> steady_j_per_output_token;   // while a continuous batch is full, where
-  std::optional<Aggregate> steady_output_tokens_per_s;  // every cycle tells it
+  // While a continuous batch is full, where every cycle tells it.
+  std::optional<Aggregate> steady_gross_j_per_output_token;
+  std::optional<Aggregate> steady_output_tokens_per_s;
   std::optional<Aggregate> service_ttft_median_s;
   std::optional<Aggregate> service_ttft_p95_s;
   std::optional<Aggregate> itl_median_s;

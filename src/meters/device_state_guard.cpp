@@ -78,7 +78,7 @@ Expected<std::vector<nvml::Gpu>> gpus_in_use(const nvml::Api& api,
   LLEM_ASSIGN(nvml::GpuList list, nvml::list_gpus(api));
   std::vector<nvml::Gpu> used;
   for (const domain::Device& device : devices) {
-    if (device.kind != "gpu" || !device.used) {
+    if (!device.used_gpu()) {
       continue;
     }
     const auto gpu = std::ranges::find(list.gpus, device.id, &nvml::Gpu::id);
@@ -125,8 +125,8 @@ Expected<std::unique_ptr<DeviceStateGuard::Held>> DeviceStateGuard::Held::prepar
   if (!setting.any()) {
     return nullptr;
   }
-  const bool any = std::ranges::any_of(
-      devices, [](const domain::Device& device) { return device.kind == "gpu" && device.used; });
+  const bool any =
+      std::ranges::any_of(devices, [](const domain::Device& device) { return device.used_gpu(); });
   if (!any) {
     return tl::unexpected<Error>(Error{
         ErrorKind::config,

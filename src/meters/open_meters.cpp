@@ -95,7 +95,7 @@ All open_all(const MeterOptions& options) {
     }
   }
   const bool on_gpu =
-      std::ranges::any_of(all.set.devices, [](const auto& d) { return d.kind == "gpu" && d.used; });
+      std::ranges::any_of(all.set.devices, [](const auto& d) { return d.used_gpu(); });
   if (on_gpu && !gpu_energy) {
     all.set.findings.push_back(no_gpu_energy_finding());
   } else if (!on_gpu && !cpu_energy) {

@@ -96,9 +96,7 @@ std::int64_t read_meter(const Entry& entry, domain::SampleBlock& block, SampleRi
 
 struct Sampler::State {
   State(std::vector<Meter*> list, double rate)
-      : hz(rate),
-        period_ns(static_cast<std::int64_t>(std::llround(1e9 / rate))),
-        meters(std::move(list)) {
+      : hz(rate), period_ns(to_nanoseconds(1 / rate)), meters(std::move(list)) {
     std::size_t fast_channels = 0;
     for (Meter* meter : meters) {
       Entry entry = number(meter);
@@ -124,8 +122,7 @@ struct Sampler::State {
     Entry entry;
     entry.meter = meter;
     entry.first_channel = static_cast<std::uint16_t>(channels.size());
-    entry.period_ns =
-        static_cast<std::int64_t>(std::llround(meter->period(Seconds(1 / hz)).count() * 1e9));
+    entry.period_ns = to_nanoseconds(meter->period(Seconds(1 / hz)).count());
     for (domain::Channel channel : meter->channels()) {
       channel.index = static_cast<std::int64_t>(channels.size());
       channels.push_back(std::move(channel));
@@ -343,8 +340,8 @@ void Sampler::start() {
   State& state = *state_;
   LLEM_ASSERT(!state.running && state.start_ns == 0, "a sampler runs once");
   state.failed_before = state.all_failed_reads();
-  state.start_ns = now_ns();
   state.read_slow_once();
+  state.start_ns = now_ns();
   state.running = true;
   if (!state.fast.empty()) {
     state.fast_thread = std::thread([&state] { state.run_fast(); });

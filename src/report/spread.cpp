@@ -26,7 +26,7 @@ std::string percent(double variance, double mean) {
 std::string level_words(const char* level, double variance,
                         const std::optional<domain::IntervalValue>& interval, double mean) {
   std::string text = fmt::format("{} {} %", level, percent(variance, mean));
-  if (interval) {
+  if (interval && interval->high > 0) {  // below 0, runs alone explain the spread and more
     text += fmt::format(" ({} to {})", percent(interval->low, mean), percent(interval->high, mean));
   }
   return text;
@@ -60,8 +60,8 @@ std::vector<std::string> outlier_words(const domain::ConfigurationResult& config
   std::vector<std::string> words;
   for (const domain::Outlier& outlier : configuration.outliers) {
     const std::string far =
-        outlier.deviations > 0
-            ? fmt::format("{} deviations from", base::significant(outlier.deviations, kDigits))
+        outlier.deviations
+            ? fmt::format("{} deviations from", base::significant(*outlier.deviations, kDigits))
             : "unlike most, which are";
     words.push_back(fmt::format(
         "cycle {}: {} {}, {} the median {}: {}", outlier.cycle, base::significant(outlier.value, 3),

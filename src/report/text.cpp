@@ -24,6 +24,7 @@ using domain::ConfigurationResult;
 
 constexpr std::size_t kLabelWidth = 14;
 constexpr std::size_t kValueWidth = 31;
+constexpr double kMoreThanGain = 1.2;
 
 /// Lines of "  label         text", the label on the first line only.
 class Block {
@@ -102,10 +103,16 @@ std::string gross_note(const ConfigurationResult& c) {
   return note + ")";
 }
 
-/// Told where it exceeds the net itself: then not even the sign is known.
-std::string net_systematic(const Aggregate& net) {
-  const bool exceeds = net.u_systematic && 2 * *net.u_systematic > std::abs(net.value);
-  return exceeds ? "; systematic " + systematic_words(net) : "";
+/// Told where it exceeds the net itself, whose sign is then unknown, and where it is more than the
+/// gain that gross has, too: idle power drifted.
+std::string net_systematic(const Aggregate& net, const Aggregate& gross) {
+  if (!net.u_systematic) {
+    return "";
+  }
+  const double gain = std::abs(net.value * gross.u_systematic.value_or(0) / gross.value);
+  const bool exceeds = 2 * *net.u_systematic > std::abs(net.value);
+  const bool drifted = *net.u_systematic > kMoreThanGain * gain;
+  return exceeds || drifted ? "; systematic " + systematic_words(net) : "";
 }
 
 void energy_lines(Block& block, const ConfigurationResult& c) {
@@ -117,9 +124,10 @@ void energy_lines(Block& block, const ConfigurationResult& c) {
   const bool estimated = c.gross_j_per_output_token->source == domain::Provenance::estimated;
   const std::string word = estimated ? "estimated, " : "";
   if (c.net_j_per_output_token && c.idle_power_w) {
-    block.columns("", number(*c.net_j_per_output_token) + " J/output token",
-                  fmt::format("({}net of idle {} W{})", word, bare_number(*c.idle_power_w),
-                              net_systematic(*c.net_j_per_output_token)));
+    block.columns(
+        "", number(*c.net_j_per_output_token) + " J/output token",
+        fmt::format("({}net of idle {} W{})", word, bare_number(*c.idle_power_w),
+                    net_systematic(*c.net_j_per_output_token, *c.gross_j_per_output_token)));
   }
   if (c.gross_j_per_request && c.mean_power_w) {
     block.columns("", number(*c.gross_j_per_request) + " J/request",
@@ -162,8 +170,9 @@ void steady_line(Block& block, const ConfigurationResult& c) {
     return;
   }
   const std::string rate = number(*c.steady_output_tokens_per_s) + " output tokens/s";
-  if (c.steady_j_per_output_token) {
-    block.columns("batch full", number(*c.steady_j_per_output_token) + " J/output token", rate);
+  if (c.steady_gross_j_per_output_token) {
+    block.columns("batch full", number(*c.steady_gross_j_per_output_token) + " J/output token",
+                  rate);
   } else {
     block.line("batch full", rate);
   }

@@ -16,7 +16,8 @@ struct Line {
 Line fit_line(std::span<const double> x, std::span<const double> y);
 
 struct SteadyCriteria {
-  int blocks = 5;  // last so many are judged
+  static constexpr int kQuickBlocks = 3;  // under the quick profile
+  int blocks = 5;                         // last so many are judged
   double max_cv = 0.03;
   double max_relative_slope = 0.01;  // |slope| × span of the blocks / mean
 };

@@ -12,7 +12,7 @@
 namespace llem::stats {
 namespace {
 
-constexpr double kLevel = 0.975;  // one side of 95 %
+constexpr double kLevel = 0.995;  // one side of 99 %
 constexpr double kLargestCorrelation = 0.9;
 
 /// By how much correlation inflates the variance of a mean or slope: (1 + r)/(1 − r).

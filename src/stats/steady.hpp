@@ -18,7 +18,8 @@ struct Trend {
   double mean = 0;
   double span = 0;  // of x
   std::size_t n = 0;
-  /// Whether the 95 % interval of the slope, t(n_eff − 2), leaves out 0.
+  /// Whether the 99 % interval of the slope, t(n_eff − 2), leaves out 0: several are judged at
+  /// once.
   bool significant = false;
 };
 

@@ -81,7 +81,7 @@ sys::Path lock_folder() {
 std::vector<std::string> needed_devices(const std::vector<domain::Device>& devices) {
   std::vector<std::string> names;
   for (const domain::Device& device : devices) {
-    if (device.kind == "gpu" && device.used) {
+    if (device.used_gpu()) {
       names.push_back(device.id);
     }
   }

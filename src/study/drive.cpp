@@ -81,9 +81,8 @@ std::string result_line(const domain::TrialResult& result, const domain::Recordi
 }
 
 bool uses_gpu(const meters::MeterSet& meters) {
-  return std::ranges::any_of(meters.devices, [](const domain::Device& device) {
-    return device.kind == "gpu" && device.used;
-  });
+  return std::ranges::any_of(meters.devices,
+                             [](const domain::Device& device) { return device.used_gpu(); });
 }
 
 class Driver {

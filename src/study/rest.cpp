@@ -13,7 +13,7 @@ namespace llem::study {
 namespace {
 
 constexpr Seconds kLook{0.2};
-constexpr Seconds kTemperaturePeriod{1};
+constexpr Seconds kAskPeriod{1};
 
 MonotonicTime now() {
   return sys::MonotonicClock().now();
@@ -36,7 +36,7 @@ Expected<StopRequest> wait(const RestInputs& inputs, MonotonicTime until,
       if (enough()) {
         break;
       }
-      look = sys::deadline_after(kTemperaturePeriod);
+      look = sys::deadline_after(kAskPeriod);
     }
     LLEM_ASSIGN(const StopRequest request,
                 engines::wait_until(std::min(until, sys::deadline_after(kLook)),

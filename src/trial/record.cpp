@@ -25,9 +25,11 @@ namespace {
 
 // Passes of disjoint prompts made ready for each window; a window that needs more starts again at
 // its first, with the engine's cache emptied.
-constexpr std::int64_t kDistinctPasses = 16;
+constexpr std::int64_t kDistinctPasses = 16;  // of a window
+constexpr std::int64_t kMostPasses = 64;      // of all; each window has one at least
 constexpr std::int64_t kLargestClockBoundNs = 1'000'000;
 constexpr Seconds kStopGrace{5};
+constexpr Seconds kHurriedGrace{2};  // of an engine whose result is wanted by a user in a hurry
 constexpr const char* kWarmup = "warmup";
 
 std::string timeout_code(domain::PhaseName phase) {
@@ -145,9 +147,13 @@ Expected<void> Recorder::all_phases() {
   note_device_processes();
   // With the engine loaded: idle after the work is measured, too. finish() ends it.
   begin_phase(domain::PhaseName::cooldown, measure.cooldown_s);
-  // Everything is measured: an interrupt now ends the study, not this trial.
-  auto rested = rest(*measure.cooldown_s);
-  return rested || rested.error().kind == ErrorKind::interrupted ? Expected<void>() : rested;
+  // Everything is measured: an interrupt now ends the study, not this trial, and an engine that
+  // dies takes nothing with it.
+  const auto rested = rest(*measure.cooldown_s);
+  if (!rested && rested.error().kind != ErrorKind::interrupted) {
+    recording_.notes.push_back({"engine_warning", "in cooldown: " + rested.error().message});
+  }
+  return {};
 }
 
 MonotonicTime Recorder::phase_deadline(const std::optional<double>& limit_s) const {
@@ -189,7 +195,8 @@ Expected<void> Recorder::start_engine() {
 Expected<void> Recorder::prepare() {
   const domain::Workload& workload = spec_.configuration.workload;
   const domain::Deploy& deploy = spec_.configuration.deploy;
-  const std::int64_t passes = kDistinctPasses * spec_.configuration.measure.windows_per_trial;
+  const std::int64_t windows = spec_.configuration.measure.windows_per_trial;
+  const std::int64_t passes = std::min(kDistinctPasses * windows, std::max(kMostPasses, windows));
   std::int64_t empty_prompts = 0;
   protocol::PromptRequest request;
   request.chat_template =
@@ -269,7 +276,9 @@ void Recorder::note_warmup_pass(domain::Serve pass) {
                       seconds_between(block.t_begin_ns, block.t_end_ns));
     }
     stats::SteadyCriteria criteria;
-    criteria.blocks = spec_.configuration.measure.profile == domain::Profile::quick ? 3 : 5;
+    criteria.blocks = spec_.configuration.measure.profile == domain::Profile::quick
+                          ? stats::SteadyCriteria::kQuickBlocks
+                          : criteria.blocks;
     const stats::SteadyVerdict verdict = stats::judge_steady(times, rates, criteria);
     recording_.warmup.steady = verdict.steady;
     if (verdict.enough_blocks) {
@@ -353,9 +362,11 @@ void Recorder::stop_engine() {
     return;
   }
   recording_.engine_stopped_ns = to_ns(sys::MonotonicClock().now());
-  const bool interrupted = recording_.outcome.state == domain::OutcomeState::interrupted;
-  const bool wanted = recording_.outcome.state == domain::OutcomeState::completed;
-  const sys::Stopped stopped = engine_->stop(wanted ? kStopGrace : Seconds(interrupted ? 0.5 : 1));
+  const bool completed = recording_.outcome.state == domain::OutcomeState::completed;
+  const bool interrupted = engine_->interrupted();
+  const Seconds grace =
+      completed ? (interrupted ? kHurriedGrace : kStopGrace) : Seconds(interrupted ? 0.5 : 1);
+  const sys::Stopped stopped = engine_->stop(grace);
   if (!stopped.hunted.empty()) {
     recording_.notes.push_back(
         {"engine_warning", fmt::format("{} processes of the worker had left its group and were "
@@ -382,7 +393,7 @@ void Recorder::note_unused_devices() {
     return;
   }
   for (domain::Device& device : recording_.devices) {
-    device.used = device.used && device.kind != "gpu";
+    device.used = device.used && !device.used_gpu();
   }
 }
 

@@ -305,6 +305,18 @@ class Interrupted(Case):
         self.assertLess(after, 2 * SOON)
         self.assertEqual(self.processes(), [])
 
+    def test_an_engine_that_dies_in_the_cooldown_takes_nothing_with_it(self):
+        self.write("study.json", scripted({"decode_step_s": 0.01}, measure=self.LONG["cooldown"], study={"cycles": 1}))
+        live = self.start("run", "study.json")
+        live.until(": cooldown")
+        for engine in self.engines():
+            os.kill(engine, signal.SIGKILL)
+        self.gone(live, 0)
+        recording = self.the_run().recordings()[0]
+        self.assertEqual(recording["outcome"]["state"], "completed")
+        self.assertIn("in cooldown", " ".join(note["text"] for note in recording["notes"]))
+        self.assert_identities(self.the_run().results()[0])
+
     def test_children_of_the_engine_go_with_it(self):
         live = self.begin("window", {"hold_stream_s": 60, "daemonise_s": 60})
         self.assertGreaterEqual(len(self.engines()), 3)

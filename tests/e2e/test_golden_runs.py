@@ -55,7 +55,7 @@ class GoldenRuns(harness.Case):
                 self.assertTrue(math.isclose(by["sum_j"] + by["unattributed_j"], gross, rel_tol=1e-9), (path, by))
                 self.assertTrue(math.isclose(by["mean_j"] * by["n"], by["sum_j"], rel_tol=1e-9), (path, by))
                 told.add(by["definition"])
-        self.assertEqual(told, {"steady_average", "token_time_share"})
+        self.assertEqual(told, {"window_average", "token_time_share"})
 
     def test_every_block_is_filled_by_the_run_the_table_names(self):
         with open(TABLE, encoding="utf-8") as file:

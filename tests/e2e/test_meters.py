@@ -223,6 +223,14 @@ class Gpu(Meters):
         self.assertEqual(run.results()[0]["validity"]["state"], "invalid")
         self.assert_whole(run)
 
+    def test_memory_that_cannot_be_read_is_not_taken_for_free(self):
+        unread = {"errors": {"nvmlDeviceGetMemoryInfo": 4, "nvmlDeviceGetMemoryInfo_v2": 4}}
+        for policy, code, text in (("fail", 4, "cannot be told"), ("wait", 0, "cannot be read"), ("warn", 0, "")):
+            with self.subTest(policy):
+                self.write("study.json", scripted({"decode_step_s": 0.002}, measure={**MEASURE["measure"], "foreign": policy}))
+                done = self.run_llem("run", "study.json", env=self.gpus({"uuid": A, "power": STEADY}, **unread), code=code)
+                self.assertIn(text, done.stdout + done.stderr)
+
     def test_memory_that_somebody_else_holds_can_be_waited_for(self):
         env, put = self.changing(foreign="wait")
         put("memory_file", str(20 << 30))
@@ -247,7 +255,7 @@ class Gpu(Meters):
         put("memory_file", str(1 << 30))
         self.assertEqual(live.end()[0], 0, live.lines)
         result = self.the_run().results()[0]
-        self.assertIn("foreign_work", codes(result))
+        self.assertIn("foreign_process", codes(result))
         self.assertNotIn("residual_memory", codes(result))
 
     def test_somebody_elses_process_beside_the_engine(self):
@@ -262,7 +270,7 @@ class Gpu(Meters):
             processes = run.recordings()[0]["device_processes"]
             self.assertEqual(sorted({(p["pid"], p["own"]) for p in processes}),
                              [(engine, True)] + ([(4000000, False)] if flagged else []))
-            self.assertEqual("foreign_work" in codes(run.results()[0]), flagged)
+            self.assertEqual("foreign_process" in codes(run.results()[0]), flagged)
             os.remove(os.path.join(self.folder, "processes_file"))
 
     def test_idle_that_is_not_what_it_was(self):

@@ -64,6 +64,36 @@ TEST(Aggregate, headline_is_the_ratio_of_sums) {
   EXPECT_EQ(c.state, ValidityState::valid);
 }
 
+TrialResult with_full_batch(TrialResult r, double joules, std::int64_t tokens, double seconds) {
+  domain::SteadyWindow window;
+  window.output_tokens = tokens;
+  window.duration_s = seconds;
+  window.gross_j = domain::Value{joules, 1.0, 0.03 * joules, "counter", {}};
+  r.steady.emplace();
+  r.steady->window = window;
+  return r;
+}
+
+TEST(Aggregate, of_the_time_with_a_full_batch_is_a_ratio_of_sums_too) {
+  std::vector<TrialResult> trials{with_full_batch(a_trial(1, 400, 1000), 300, 800, 7),
+                                  with_full_batch(a_trial(2, 440, 1100), 360, 1000, 8)};
+  const auto c = aggregated(trials);
+  EXPECT_DOUBLE_EQ(c.steady_gross_j_per_output_token->value, 660.0 / 1800);
+  EXPECT_DOUBLE_EQ(c.steady_output_tokens_per_s->value, 1800.0 / 15);
+  // A trial without energy keeps its rate.
+  trials[1].steady->window->gross_j.reset();
+  EXPECT_FALSE(aggregated(trials).steady_gross_j_per_output_token);
+  EXPECT_TRUE(aggregated(trials).steady_output_tokens_per_s);
+}
+
+TEST(Aggregate, does_not_let_one_of_several_windows_stand_for_the_time_with_a_full_batch) {
+  std::vector<TrialResult> trials{with_full_batch(a_trial(1, 400, 1000), 300, 800, 7),
+                                  with_full_batch(a_trial(2, 440, 1100), 360, 1000, 8)};
+  trials[1].steady->of_window = 2;
+  EXPECT_FALSE(aggregated(trials).steady_gross_j_per_output_token);
+  EXPECT_FALSE(aggregated(trials).steady_output_tokens_per_s);
+}
+
 TEST(Aggregate, keeps_the_identities_of_its_trials) {
   const auto c =
       aggregated({a_trial(1, 400, 1000, 9), a_trial(2, 440, 1100, 11), a_trial(3, 420, 1000, 10)});

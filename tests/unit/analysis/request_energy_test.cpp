@@ -19,7 +19,7 @@ Recording a_measured_recording() {
 }
 
 /// As if prefill had taken 100 J and decode 1200 J of 1500 J.
-domain::RequestEnergies divided(const Recording& recording) {
+domain::RequestEnergy divided(const Recording& recording) {
   domain::Energy energy;
   energy.headline_scope = "cpu_package";
   energy.headline_gross_j = domain::Value{1500, 1, {}, {}, {}};
@@ -29,7 +29,7 @@ domain::RequestEnergies divided(const Recording& recording) {
   return *request_energy(find_windows(recording).at(0), energy, phases);
 }
 
-TEST(RequestEnergy, by_steady_average_is_that_of_the_window_by_output_tokens) {
+TEST(RequestEnergy, by_window_average_is_that_of_the_window_by_output_tokens) {
   // Twenty requests of 16 tokens; the first one delivers four and all others share its rest.
   auto recording = a_measured_recording();
   recording.serves[0].requests[0].output_tokens = 4;
@@ -37,7 +37,7 @@ TEST(RequestEnergy, by_steady_average_is_that_of_the_window_by_output_tokens) {
   ASSERT_TRUE(result.request_energy);
   const auto& r = result.request_energy->definitions.at(0);
   const double gross = result.energy->headline_gross_j->value;
-  EXPECT_EQ(r.definition, "steady_average");
+  EXPECT_EQ(r.definition, "window_average");
   EXPECT_EQ(r.n, 20);
   EXPECT_NEAR(r.mean_j, gross / 20, 1e-9 * gross);
   EXPECT_NEAR(r.median_j, gross * 16 / 308, 1e-9 * gross);

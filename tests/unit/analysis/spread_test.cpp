@@ -108,7 +108,7 @@ TEST(Outlier, is_labelled_and_kept) {
   EXPECT_EQ(outlier.metric, "gross_j_per_output_token");
   EXPECT_NEAR(outlier.median, 0.401, 1e-12);
   // Deviations from 401 are 1, 1, 79, 0 and 2: their median is 1.
-  EXPECT_NEAR(outlier.deviations, 79 / 1.4826, 1e-9);
+  EXPECT_NEAR(outlier.deviations.value(), 79 / 1.4826, 1e-9);
   EXPECT_TRUE(outlier.causes.empty());
   EXPECT_EQ(c.n_used, 5);
   const domain::Aggregate& energy = *c.gross_j_per_output_token;
@@ -117,6 +117,13 @@ TEST(Outlier, is_labelled_and_kept) {
   ASSERT_TRUE(energy.hodges_lehmann);
   EXPECT_LT(*energy.hodges_lehmann, energy.value);
   EXPECT_FALSE(c.output_tokens_per_s->median) << "no outlier in it";
+}
+
+TEST(Outlier, among_equal_trials_is_no_number_of_deviations_away) {
+  const auto c = aggregated({a_trial(1, {400}), a_trial(2, {400}), a_trial(3, {440}),
+                             a_trial(4, {400}), a_trial(5, {400})});
+  ASSERT_EQ(c.outliers.size(), 1U);
+  EXPECT_FALSE(c.outliers.front().deviations);
 }
 
 TEST(Outlier, names_the_physical_cause_that_was_recorded) {

@@ -170,6 +170,56 @@ TEST(SteadyWindow, is_refused_with_a_reason_where_it_cannot_be_had) {
             "no pass has two steps with a full batch");
 }
 
+TEST(SteadyWindow, is_refused_where_the_batch_drains_most_of_the_time) {
+  // Sixteen places, four sequences for 20 steps, then one for 280.
+  const auto result = analyse(a_recording()
+                                  .but(serve_continuously)
+                                  .but([](Recording& r) {
+                                    r.configuration.deploy.batch_size = 16;
+                                    for (std::size_t k = 0; k < r.serves[0].steps.size(); ++k) {
+                                      r.serves[0].steps[k].sequences = k % kSteps < 20 ? 4 : 1;
+                                    }
+                                  })
+                                  .build());
+  EXPECT_FALSE(result.steady->window);
+  EXPECT_EQ(*result.steady->window_refused,
+            "no step decodes, or the batch is seldom near its largest");
+}
+
+TEST(SteadyWindow, of_prefill_alone_is_refused) {
+  const auto result = analyse(a_recording()
+                                  .but(serve_continuously)
+                                  .but([](Recording& r) {
+                                    r.configuration.deploy.batch_size = 16;
+                                    for (auto& step : r.serves[0].steps) {
+                                      step.decode_tokens = 0;
+                                    }
+                                  })
+                                  .build());
+  EXPECT_FALSE(result.steady->window);
+}
+
+TEST(SteadyWindow, does_not_take_a_short_ramp_for_idle) {
+  // 300 W from 37 s to 67 s, of which the first step and what follows the last full one are not in
+  // it: idle lies just outside, but no step of power at the stretch's edge.
+  Wave wave{{{0, 10}, {10, 30}, {15, 20}, {25, 50}, {35, 20}, {37, 300}, {67, 20}}};
+  const auto result = analyse(a_recording()
+                                  .counter("package-0", Scope::package, wave, 0.1013)
+                                  .but(serve_continuously)
+                                  .but([](Recording& r) {
+                                    for (auto& step : r.serves[0].steps) {
+                                      step.sequences = 4;
+                                    }
+                                  })
+                                  .build());
+  const auto& w = window_of(result);
+  ASSERT_TRUE(w.gross_j) << *w.energy_refused;
+  EXPECT_EQ(w.ramp_s, 2 * kStep);
+  // At 20 W across the ramp it would be 14 J too much.
+  EXPECT_NEAR(w.gross_j->value, 300 * w.duration_s, 8);
+  EXPECT_GT(*w.gross_j->u_random, 3);
+}
+
 TEST(SteadyWindow, has_no_energy_that_is_estimated_or_too_short_for_the_sensor) {
   const auto estimated = analyse(
       a_recording()

@@ -115,6 +115,12 @@ const Case kCases[] = {
      [](Recording& r) { r.serves[0].requests[0].output_tokens = 12; }},
     {"request_errors", "1 of 20",
      [](Recording& r) { r.serves[0].requests[0].finish = domain::Finish::error; }},
+    {"not_steady", "the warm-up ended before throughput was steady: variation 2.9 %, slope 1.4 %",
+     [](Recording& r) {
+       r.warmup.steady = false;
+       r.warmup.cv_ratio = 0.029;
+       r.warmup.slope_ratio = 0.014;
+     }},
     {"not_steady", "warmup throughput_variation 5.7 %, limit 3 %",
      [](Recording& r) { r.warmup.blocks[2].tokens = 35; }},
     {"throttled_thermal", "5.00 %",
@@ -172,21 +178,21 @@ const Case kCases[] = {
        std::erase_if(readings, [&](const auto& p) { return p.t_ns < load_ns; });
        readings.insert(readings.begin(), {r.phases.at(0).t_begin_ns - 1, 0, 0x1p31});
      }},
-    {"foreign_work", "memory in use between 0.50 and 1.00 GiB",
+    {"foreign_process", "memory in use between 0.50 and 1.00 GiB",
      [](Recording& r) { gauge_of_gpu(r, Signal::memory_used, 0x1p29, 0x1p30); }},
-    {"foreign_work", "2.00 GiB more in use than after loading",
+    {"foreign_process", "2.00 GiB more in use than after loading",
      [](Recording& r) {
        gauge_of_gpu(r, Signal::memory_used, 0x1p29, 0x1p29);
        for (std::size_t second = 26; second < r.traces.back().size(); ++second) {
          r.traces.back()[second].value += 0x1p31;  // from the warm-up on
        }
      }},
-    {"foreign_work", "process 77 (2.0 GiB) beside the engine just before the window",
+    {"foreign_process", "process 77 (2.0 GiB) beside the engine just before the window",
      [](Recording& r) {
        as_gpu(r, "gpu:a", base::Json::object());
        r.device_processes = {listed(34, 5, 0x1p30, true), listed(34, 77, 0x1p31, false)};
      }},
-    {"foreign_work", "process 78 (0.5 GiB) beside the engine just after the window",
+    {"foreign_process", "process 78 (0.5 GiB) beside the engine just after the window",
      [](Recording& r) {
        as_gpu(r, "gpu:a", base::Json::object());
        r.device_processes = {listed(34, 5, 0x1p30, true), listed(69, 5, 0x1p30, true),

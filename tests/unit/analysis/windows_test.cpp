@@ -194,8 +194,69 @@ TEST(Windows, random_errors_add_in_quadrature_systematic_ones_linearly) {
   expect_close(*scope.components.gain_j, 0.03 * scope.gross.value);
 }
 
+TEST(Windows, edges_without_pads_err_to_the_same_side_in_each) {
+  const auto r = analyse(
+      with_two_windows(recorded_until().gauge("package-0", Scope::package, two_wave(), 0.1, 0.4)));
+  const domain::ScopeEnergy& scope = *find_scope(r, "package-0");
+  const auto& [a, b] = std::pair(*r.windows[0].gross_j, *r.windows[1].gross_j);
+  EXPECT_GT(*scope.gross.u_random, 1.2 * std::hypot(*a.u_random, *b.u_random));
+  EXPECT_LE(*scope.gross.u_random, *a.u_random + *b.u_random);
+  expect_close(*scope.gross.u_random, *r.energy->headline_gross_j->u_random);
+}
+
+TEST(Windows, share_one_idle_after) {
+  // 24 W after the last window, for as long as the model stays loaded: each window subtracts 22 W.
+  Wave wave = two_wave();
+  wave.steps.back().second = 24;
+  auto recording =
+      with_two_windows(recorded_until().counter("package-0", Scope::package, wave, 0.001));
+  recording.engine_stopped_ns = recording.phases.back().t_begin_ns;
+  const auto r = analyse(recording);
+  const domain::ScopeEnergy& scope = *find_scope(r, "package-0");
+  EXPECT_TRUE(has_code(r, "idle_drift"));
+  EXPECT_EQ(scope.idle->kind, "loaded_idle_mean");
+  EXPECT_NEAR(scope.idle->power_w, 22, 0.1);
+  EXPECT_NEAR(scope.idle_drift_w->value, 4, 0.1);
+  EXPECT_NEAR(scope.net->value, 1500 + 2100 - 22 * 60, 3);
+  EXPECT_NEAR(*scope.net->u_systematic, 0.03 * scope.net->value + 60 * 4 / std::sqrt(12.0), 35);
+  expect_close(scope.net->value, r.energy->headline_net_j->value);
+}
+
+TEST(Windows, with_idle_of_unlike_kinds_keep_it) {
+  // Without loaded idle each window has its own pad: 20 W before the first, 26 W between them and
+  // after the second. The first differs from what comes after, the second does not.
+  Wave wave = two_wave();
+  for (auto& [begin, watts] : wave.steps) {
+    watts = begin >= 67 && watts == 20 ? 26 : watts;
+  }
+  auto recording =
+      with_two_windows(recorded_until().counter("package-0", Scope::package, wave, 0.001));
+  std::erase_if(recording.phases,
+                [](const auto& p) { return p.name == domain::PhaseName::loaded_idle; });
+  const auto r = analyse(recording);
+  const domain::ScopeEnergy& scope = *find_scope(r, "package-0");
+  ASSERT_TRUE(scope.idle);
+  EXPECT_EQ(scope.idle->kind, "loaded_idle_mean+pad");
+  EXPECT_NEAR(scope.idle->power_w, (23 + 26) / 2.0, 0.1);
+  expect_close(scope.net->value, scope.gross.value - scope.idle->power_w * 60);
+}
+
+TEST(Windows, the_one_told_of_was_not_steady_itself) {
+  auto recording = with_two_windows(counted());
+  for (auto& block : recording.warmup.blocks) {
+    block.tokens += 100 * (&block - recording.warmup.blocks.data());
+  }
+  EXPECT_EQ(analyse(recording).steady->of_window, 1) << "the warm-up was not steady for either";
+  auto& requests = recording.serves[1].requests;
+  for (std::size_t i = requests.size() / 2; i < requests.size(); ++i) {
+    requests[i].output_tokens = 8;
+  }
+  const auto moved = analyse(recording);
+  EXPECT_EQ(moved.steady->of_window, 2);
+}
+
 TEST(Windows, an_error_of_idle_power_is_common_to_them) {
-  // Idle that wanders gives the idle power an error; net has it times the whole 60 s.
+  // Placing the updates gives the idle power an error; net has it times the whole 60 s.
   const auto r = analyse(with_two_windows(counted()));
   const domain::ScopeEnergy& scope = *find_scope(r, "package-0");
   ASSERT_TRUE(scope.idle->u_w);
