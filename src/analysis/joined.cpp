@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "analysis/parts.hpp"
+#include "analysis/phase_energy.hpp"
 #include "analysis/scope_energy.hpp"
 #include "analysis/steady_state.hpp"
 
@@ -76,7 +77,7 @@ void add_energies(domain::Phases& sum, const domain::Phases& more) {
   sum.decode_j = plus(sum.decode_j, more.decode_j);
   sum.shared_j =
       sum.shared_j && more.shared_j ? std::optional(*sum.shared_j + *more.shared_j) : std::nullopt;
-  sum.condition_number = std::max(sum.condition_number, more.condition_number);
+  sum.condition_number = larger(sum.condition_number, more.condition_number);
   sum.held_out_ratio = std::max(sum.held_out_ratio, more.held_out_ratio);
 }
 

@@ -290,6 +290,10 @@ std::string gate(const PhaseEnergy& energy, double gross_j) {
 
 }  // namespace
 
+std::optional<double> larger(const std::optional<double>& a, const std::optional<double>& b) {
+  return a && b ? std::optional(std::max(*a, *b)) : std::nullopt;
+}
+
 PhaseVerdict split_phases(const CounterSeries& counter, const domain::Serve& serve,
                           const Window& window, double gross_j) {
   const Log log = log_of(serve, window);
@@ -316,7 +320,9 @@ PhaseVerdict split_phases(const CounterSeries& counter, const domain::Serve& ser
   energy.u_prefill_j = u(shares.prefill, spread.prefill_j);
   energy.u_decode_j = u(shares.decode, spread.decode_j);
   energy.shared_j = shares.mixed * solution[log.model == Model::phase_power ? 2 : 0];
-  energy.condition_number = determined.condition_number();
+  if (const double condition = determined.condition_number(); std::isfinite(condition)) {
+    energy.condition_number = condition;
+  }
   energy.held_out_ratio = held_out(blocks, fitted_square);
   if (std::string refused = gate(energy, gross_j); !refused.empty()) {
     return {std::nullopt, std::move(refused)};

@@ -20,7 +20,7 @@ struct PhaseEnergy {
   double u_prefill_j = 0;  // standard uncertainty, random
   double u_decode_j = 0;
   double shared_j = 0;  // of the decode: what steps that do both cost in any case
-  double condition_number = 0;
+  std::optional<double> condition_number;  // absent: only sums of costs are determined
   double held_out_ratio = 0;  // residuals of updates left out of the fit over those of the fit
   std::string model;          // phase_power, step_cost
 };
@@ -30,6 +30,9 @@ struct PhaseVerdict {
   std::optional<PhaseEnergy> energy;
   std::string refused;
 };
+
+/// Of two parts together: absent where one is.
+std::optional<double> larger(const std::optional<double>& a, const std::optional<double>& b);
 
 /// From the updates of one energy counter and the log of steps. `gross_j` is the counter's energy
 /// of the window.

@@ -38,7 +38,7 @@ PhaseVerdict split_headline(const domain::Recording& recording, const Window& wi
     sum->u_prefill_j = std::hypot(sum->u_prefill_j, more.u_prefill_j);
     sum->u_decode_j = std::hypot(sum->u_decode_j, more.u_decode_j);
     sum->shared_j += more.shared_j;
-    sum->condition_number = std::max(sum->condition_number, more.condition_number);
+    sum->condition_number = larger(sum->condition_number, more.condition_number);
     sum->held_out_ratio = std::max(sum->held_out_ratio, more.held_out_ratio);
   }
   return {std::move(sum), {}};

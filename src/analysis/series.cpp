@@ -15,6 +15,8 @@ namespace {
 constexpr double kImplausibleWatts = 20e3;
 // A table rounds W and T to a percent or two: W that near m·T is m·T.
 constexpr double kWholePeriods = 0.03;
+// A counter that changes so much more rarely than what is said of its period is not as is said.
+constexpr double kContradicted = 2;
 
 /// Half of the time passed between polls so close together or closer. The median of the intervals
 /// themselves would be that of the pads, which are polled more often than all the rest.
@@ -131,6 +133,13 @@ std::span<const domain::TracePoint> trace_of(const domain::Recording& recording,
 CounterSeries make_counter(const domain::Recording& recording, const domain::Channel& channel) {
   const auto trace = trace_of(recording, channel);
   CounterSeries series{updates_of(trace, channel, mean_period(trace)), {}, {}};
+  // A device always draws power, so that each update of its counter shows.
+  const double seen_s = median_change(trace).value_or(0);
+  if (seen_s > kContradicted * std::max(series.period_s, series.poll_s)) {
+    series.period_s = seen_s;
+    series.period_u_s.reset();
+    series.period_source = domain::Knowledge::readings;
+  }
   if (trace.empty()) {
     return series;
   }

@@ -335,8 +335,10 @@ const base::Table& Phases::table() {
                                                 "Prefill per input token", {.unit = "J/token"}),
       field<&Phases::decode_j_per_output_token>("decode_j_per_output_token",
                                                 "Decode per output token", {.unit = "J/token"}),
-      field<&Phases::condition_number>("condition_number",
-                                       "Of the fit, columns scaled to one length"),
+      field<&Phases::condition_number>(
+          "condition_number",
+          "Of the fit, columns scaled to one length; absent where only sums of costs "
+          "are determined"),
       field<&Phases::held_out_ratio>(
           "held_out_ratio", "Residuals of readings left out of the fit over those of the fit"),
       field<&Phases::energy_refused>("energy_refused", "Why there is no energy by phase")};

@@ -94,7 +94,7 @@ class Truth(Meters):
         print(f"{sensor:16} {scope['method']:22} {end - begin:.2f} s, error {100 * (energy / truth - 1):+.3f} %, "
               f"u {100 * u / truth:.3f} %")
         self.assertLess(u, largest_u * truth * 4 / window["min_s"], "a huge interval is no answer")
-        self.assertLess(abs(energy - truth), 4 * u, "the interval must hold the truth")
+        self.assertLess(abs(energy - truth), 5 * u, "the interval must hold the truth")
         return energy, u, truth
 
     def figures(self, cases, window, beyond):

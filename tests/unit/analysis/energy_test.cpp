@@ -324,6 +324,21 @@ TEST(Energy, totals_add_disjoint_scopes_only) {
   EXPECT_FALSE(result.energy->estimated_total_j);
 }
 
+TEST(Energy, of_a_counter_that_updates_more_rarely_than_was_said_knows_its_edges_less) {
+  // 0.97 s where a table says 0.1 s: too few updates to probe, and enough to contradict the table.
+  auto recording = a_recording()
+                       .window_s(4)
+                       .counter("package-0", Scope::package, RecordingBuilder::plain_wave(4), 0.97,
+                                {.every_s = 0.01, .from_s = 35})
+                       .build();
+  recording.channels[0].update_period_s = 0.1;
+  const auto result = analyse(recording);
+  const auto& scope = *find_scope(result, "package-0");
+  EXPECT_NEAR(*scope.sensor.update_period_s, 0.97, 0.05);
+  EXPECT_EQ(scope.sensor.update_period_source, domain::Knowledge::readings);
+  EXPECT_NEAR(scope.gross.value, 200, 2 * *scope.gross.u_random);
+}
+
 TEST(Energy, headline_is_that_of_the_gpus_used) {
   const auto result = analyse(a_recording()
                                   .counter("gpu:a", Scope::gpu, kWave, 0.1)

@@ -198,6 +198,24 @@ TEST(PhaseEnergy, counts_what_a_mixed_step_costs_in_any_case_as_decode) {
   EXPECT_LT(verdict.energy->shared_j, verdict.energy->decode_j);
 }
 
+TEST(PhaseEnergy, has_no_condition_number_where_only_the_sums_are_determined) {
+  // With one context length in all steps its cost cannot be told from the time of a step.
+  Machine m(11);
+  while (m.now < kWindow) {
+    const double seconds = 0.3 * (1 + 0.6 * (2 * m.random.uniform() - 1));
+    m.step(seconds, 400 * seconds, {0, 0, std::llround(seconds * 8000), 0, 1000, 8}, 1);
+    const std::int64_t outputs = m.between(16, 96);
+    for (std::int64_t k = 0; k < outputs; ++k) {
+      m.step(0.015, 0.015 * 230, {0, 0, 0, 8, 1000, 8}, 0);
+    }
+    m.idle(0.002, 120);
+  }
+  const PhaseVerdict verdict = m.split();
+  ASSERT_TRUE(verdict.energy) << verdict.refused;
+  EXPECT_NEAR(verdict.energy->prefill_j, m.prefill_j, 0.02 * m.prefill_j);
+  EXPECT_FALSE(verdict.energy->condition_number);
+}
+
 TEST(PhaseEnergy, is_refused_where_every_step_has_the_same_shares) {
   for (int seed = 0; seed < 20; ++seed) {
     Machine m(static_cast<std::uint64_t>(seed));
