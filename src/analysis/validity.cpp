@@ -177,16 +177,16 @@ void judge_limits(const domain::Recording& r, const Window& w, Findings& f) {
 
 /// What something else holds before the worker starts.
 void judge_exclusivity(const domain::Recording& r, Findings& f) {
-  const auto bare = phase_span(r, domain::PhaseName::baseline);
+  const auto load = phase_span(r, domain::PhaseName::load);
   for (const auto& device : r.devices) {
     if (device.kind != "gpu" || !device.used) {
       continue;
     }
     for (const auto& channel : r.channels) {
-      if (!bare || channel.device != device.id || channel.signal != domain::Signal::memory_used) {
+      if (!load || channel.device != device.id || channel.signal != domain::Signal::memory_used) {
         continue;
       }
-      const auto points = within(trace_of(r, channel), *bare);
+      const auto points = within(trace_of(r, channel), {INT64_MIN, load->begin_ns});
       if (!points.empty() && points.back().value > kResidualBytes) {
         f.add("residual_memory", fmt::format("{}: {:.1f} GiB before the engine started", device.id,
                                              points.back().value / 0x1p30));

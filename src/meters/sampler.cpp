@@ -220,7 +220,7 @@ struct Sampler::State {
   void run_slow() noexcept {
     ::pthread_setname_np(::pthread_self(), "llem-slow");
     for (Entry& entry : slow) {
-      entry.next_ns = start_ns;
+      entry.next_ns = start_ns + entry.period_ns;
     }
     while (!stopping.load(std::memory_order_acquire)) {
       take_up(added_meters);
@@ -273,6 +273,11 @@ struct Sampler::State {
       }
     }
     fast_ring->publish({fast_block.samples.data(), fast_block.size});
+    read_slow_once();
+  }
+
+  /// Only where the slow thread does not run.
+  void read_slow_once() noexcept {
     slow_block.size = 0;
     for (const Entry& entry : slow) {
       read_meter(entry, slow_block, *slow_ring);
@@ -338,6 +343,7 @@ void Sampler::start() {
   State& state = *state_;
   LLEM_ASSERT(!state.running && state.start_ns == 0, "a sampler runs once");
   state.failed_before = state.all_failed_reads();
+  state.read_slow_once();
   state.start_ns = now_ns();
   state.running = true;
   if (!state.fast.empty()) {

@@ -23,6 +23,7 @@ class Sampler {
   Sampler(const Sampler&) = delete;
   Sampler& operator=(const Sampler&) = delete;
 
+  /// Reads the slow meters once, so that a reading of each precedes whatever comes next.
   void start();
   /// Joins both threads and reads every meter once more, so that readings lie on both sides of
   /// whatever came before; everything sampled can then be drained.

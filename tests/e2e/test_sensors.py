@@ -94,11 +94,11 @@ class Truth(Meters):
         print(f"{sensor:16} {scope['method']:22} {end - begin:.2f} s, error {100 * (energy / truth - 1):+.3f} %, "
               f"u {100 * u / truth:.3f} %")
         self.assertLess(u, largest_u * truth * 4 / window["min_s"], "a huge interval is no answer")
-        self.assertLess(abs(energy - truth), 4 * u, "the interval must hold the truth")
+        self.assertLess(abs(energy - truth), 5 * u, "the interval must hold the truth")
         return energy, u, truth
 
     def figures(self, cases, window, beyond):
-        """Intervals of k = 2 miss now and then; at most `beyond` of them may."""
+        """Intervals of k = 2 miss one time in twenty; more than `beyond` of them would by chance one time in 400 or less."""
         missed = []
         for name, sensor, power, load_w in cases:
             with self.subTest(f"{name} by {sensor}"):
@@ -110,16 +110,16 @@ class Truth(Meters):
 
     def test_twelve_runs_between_idle_pads(self):
         self.assertEqual(len(RUNS), 12)
-        self.figures([(load, sensor, *LOADS[load]) for load, sensor in RUNS], {"min_s": 4, "pad_s": 1.2}, 2)
+        self.figures([(load, sensor, *LOADS[load]) for load, sensor in RUNS], {"min_s": 4, "pad_s": 1.2}, 3)
 
     def test_one_second(self):
-        self.figures([("100/150 W", "counter 100 ms", *LOADS["100/150 W"])] * 4, {"min_s": 1, "pad_s": 1}, 1)
+        self.figures([("100/150 W", "counter 100 ms", *LOADS["100/150 W"])] * 4, {"min_s": 1, "pad_s": 1}, 2)
 
     def test_a_power_that_goes_on_in_the_pads(self):
         """Then nothing says where in its ups and downs the window begins: the interval must."""
         self.figures([(wave, sensor, WAVES[wave], 0) for wave, sensor in
                       (("square", "counter 100 ms"), ("llm", "counter 100 ms"), ("noise", "counter 20 ms"),
-                       ("llm", "power 100 ms"), ("noise", "power 100 ms"))], {"min_s": 4, "pad_s": 1.2}, 1)
+                       ("llm", "power 100 ms"), ("noise", "power 100 ms"))], {"min_s": 4, "pad_s": 1.2}, 2)
 
 
 class ReturnCodes(Meters):
